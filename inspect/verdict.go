@@ -1,0 +1,92 @@
+// Package inspect says why a request was refused: from facts to rules to
+// findings to a ranked verdict. It is pure: no clock, no I/O, no randomness; the
+// same Case always gives the same Verdict of the same Ruleset.
+package inspect
+
+import (
+	"encoding/json"
+
+	"github.com/why403/why403/flow"
+)
+
+// Name is an id of a cause, a layer or a vendor; "" is none and null in JSON.
+type Name string
+
+// MarshalJSON gives null for "".
+func (n Name) MarshalJSON() ([]byte, error) {
+	if n == "" {
+		return []byte("null"), nil
+	}
+	return json.Marshal(string(n))
+}
+
+// Explained is one flow in the JSON that `why403 explain` prints (a contract:
+// fields may be added, never renamed).
+type Explained struct {
+	ID           flow.ID   `json:"id"`
+	Method       string    `json:"method"`
+	URL          string    `json:"url"`
+	Status       int       `json:"status"`
+	Refused      bool      `json:"refused"`
+	Verdict      *Verdict  `json:"verdict,omitempty"`
+	Candidates   []Verdict `json:"candidates,omitempty"`
+	ComparedWith *Compared `json:"compared_with,omitempty"`
+	Checklist    []Check   `json:"checklist,omitempty"`
+}
+
+// Verdict is a finding that has been ranked.
+type Verdict struct {
+	Cause      Name            `json:"cause"`
+	Layer      Name            `json:"layer"`
+	Vendor     Name            `json:"vendor"`
+	Confidence flow.Confidence `json:"confidence"`
+	Proven     bool            `json:"proven"`
+	// Headline is the summary in at most 40 cells, for a row of a list.
+	Headline  string     `json:"headline"`
+	Summary   string     `json:"summary"`
+	NextStep  string     `json:"next_step"`
+	Checklist []int      `json:"checklist"`
+	Evidence  []Evidence `json:"evidence"`
+	Fix       *Fix       `json:"fix,omitempty"`
+}
+
+// Evidence is a quotation: Quote is a verbatim part of what Where names.
+type Evidence struct {
+	// Where is response.body, response.header:NAME, request.header:NAME,
+	// request.body, request.url, diff, history, log:LABEL:LINE or tls.
+	Where  string `json:"where"`
+	Quote  string `json:"quote"`
+	Offset int    `json:"offset"` // byte offset of Quote in the decoded Where
+}
+
+// Fix is a change to the request that is believed to be accepted.
+type Fix struct {
+	Summary string     `json:"summary"`
+	Patch   flow.Patch `json:"patch"`
+}
+
+// Compared names the success that the refused flow was compared with.
+type Compared struct {
+	ID      flow.ID       `json:"id"`
+	Changes []flow.Change `json:"changes"`
+}
+
+// State is how a check of the checklist came out.
+type State string
+
+// The states of a check.
+const (
+	OK            State = "ok"      // the note names what shows it
+	Suspect       State = "suspect" // a finding speaks against it
+	Unknown       State = "unknown" // only the server's side knows: Verify says where to look
+	NotApplicable State = "n/a"
+)
+
+// Check is one of the 21 checks as it came out for one flow.
+type Check struct {
+	Item   int    `json:"item"`
+	Name   string `json:"name"`
+	State  State  `json:"state"`
+	Note   string `json:"note"`
+	Verify string `json:"verify"` // a command or a place to look, filled in for this flow
+}
