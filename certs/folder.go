@@ -350,5 +350,9 @@ func plain(err error) error {
 	if errors.As(err, &path) {
 		return fmt.Errorf("%s: %w", strings.TrimSuffix(path.Op, "at"), path.Err)
 	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return fmt.Errorf("%s: %w", link.Op, link.Err)
+	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -34,8 +35,8 @@ func parseName(host string) (name, error) {
 	dns := strings.TrimSuffix(host, ".")
 	if !isASCII(dns) {
 		mapped, err := lookup.ToASCII(dns)
-		if err != nil {
-			return name{}, fmt.Errorf("%w: %q: %w", ErrName, clip(host), err)
+		if err != nil || !utf8.ValidString(dns) {
+			return name{}, fmt.Errorf("%w: %q", ErrName, clip(host)) // the cause would quote the label whole
 		}
 		if ip, ok := parseIP(mapped); ok { // full-width digits
 			return name{ip: ip}, nil
