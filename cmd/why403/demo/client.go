@@ -33,8 +33,8 @@ func (c *Client) Run(ctx context.Context) error {
 	transports := c.transports()
 	defer transports.close()
 
-	if failed, err := c.tour(ctx, c.visit(transports, 0)); failed == len(Scenarios()) && ctx.Err() == nil {
-		return err
+	if failed := c.tour(ctx, c.visit(transports, 0)); len(failed) > len(Scenarios()) && ctx.Err() == nil {
+		return failed[0] // the others say the same
 	}
 	pace := c.Pace
 	if pace <= 0 {
@@ -51,6 +51,7 @@ func (c *Client) Run(ctx context.Context) error {
 				steps = append(steps, lookAround)
 			}
 		}
+		steps = append(steps, waitAWhile)
 		for _, step := range steps {
 			select {
 			case <-tick.C:
@@ -67,8 +68,8 @@ func (c *Client) Run(ctx context.Context) error {
 func (c *Client) Tour(ctx context.Context) error {
 	transports := c.transports()
 	defer transports.close()
-	_, err := c.tour(ctx, c.visit(transports, 0))
-	return err
+	failed := c.tour(ctx, c.visit(transports, 0))
+	return errors.Join(append(failed, ctx.Err())...)
 }
 
 // Play plays one scenario alone, with the logins it needs.
@@ -81,21 +82,26 @@ func (c *Client) Play(ctx context.Context, s Scenario) error {
 	return nil
 }
 
-func (c *Client) tour(ctx context.Context, v *visit) (failed int, _ error) {
-	var slow sync.WaitGroup
-	defer slow.Wait()
-	errs := []error{lookAround(ctx, v)}
-	slow.Go(func() { waitAWhile(ctx, v) })
-	for _, s := range Scenarios() {
-		if err := ctx.Err(); err != nil {
-			return failed, err
-		}
-		if err := s.play(ctx, v, s); err != nil {
-			failed++
-			errs = append(errs, fmt.Errorf("demo: %s: %w", s.Name, err))
+// tour returns the errors of what went otherwise than declared, at most one
+// for each scenario and two for the ordinary traffic.
+func (c *Client) tour(ctx context.Context, v *visit) (failed []error) {
+	note := func(what string, err error) {
+		if err != nil {
+			failed = append(failed, fmt.Errorf("demo: %s: %w", what, err))
 		}
 	}
-	return failed, errors.Join(errs...)
+	note("look around", lookAround(ctx, v))
+	var beside sync.WaitGroup
+	var slow error
+	beside.Go(func() { slow = waitAWhile(ctx, v) })
+	for _, s := range Scenarios() {
+		if ctx.Err() == nil {
+			note(s.Name, s.play(ctx, v, s))
+		}
+	}
+	beside.Wait()
+	note("slow answers", slow)
+	return failed
 }
 
 // transports are one connection pool per persona.

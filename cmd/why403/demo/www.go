@@ -79,28 +79,28 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	out := http.NewResponseController(w)
 	for n := 1; n <= 5; n++ {
 		fmt.Fprintf(w, "id: %d\nevent: stock\ndata: {\"sku\":\"A%d\",\"left\":%d}\n\n", n, n, 40-7*n)
-		if out.Flush() != nil || !s.rest(r, 1) {
+		if out.Flush() != nil {
 			return
 		}
+		s.rest(r, 1)
 	}
 }
 
 // report takes its time: three Beats until the answer begins.
 func (s *Server) report(w http.ResponseWriter, r *http.Request) {
-	if s.rest(r, 3) {
-		answerJSON(w, http.StatusOK, map[string]any{"month": s.now().UTC().Format("2006-01"), "orders": 812, "revenue": "19334.20"})
-	}
+	s.rest(r, 3)
+	answerJSON(w, http.StatusOK, map[string]any{"month": s.now().UTC().Format("2006-01"), "orders": 812, "revenue": "19334.20"})
 }
 
-// rest waits some Beats; it is false if the client or the server went away meanwhile.
-func (s *Server) rest(r *http.Request, beats int) bool {
+// rest waits some Beats. If the client or the server goes away meanwhile, it
+// breaks the answer off: half a stream must not look like a whole one.
+func (s *Server) rest(r *http.Request, beats int) {
 	t := time.NewTimer(time.Duration(beats) * s.Beat)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
 	case <-r.Context().Done():
-		return false
+		panic(http.ErrAbortHandler)
 	}
 }
 
