@@ -175,7 +175,7 @@ type Info struct {
 	Dir, Cert, Key string // the folder and the two files; empty for an ephemeral CA
 	Ephemeral      bool
 	KeyMode        fs.FileMode // permission bits of the key file when it was read; 0 for an ephemeral CA
-	Subject        string      // RFC 2253 form, such as "CN=why403 ann@laptop 2026-01-31,SERIALNUMBER=…"
+	Subject        string      // RFC 2253 form, such as "SERIALNUMBER=…,CN=why403 ann@laptop 2026-01-31"
 	Name           string      // the common name alone, as trust stores list it
 	Serial         string      // hexadecimal, lower case
 	SHA256         string      // of the certificate: upper-case hexadecimal pairs joined by colons, as openssl -fingerprint prints it

@@ -46,8 +46,17 @@ func (ca *CA) Leaf(ctx context.Context, host string, origin *x509.Certificate) (
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("leaf certificate for %s: %w", n, err)
 	}
+	leaf, err := ca.issueOnce(key, n, origin)
+	if err != nil {
+		return nil, fmt.Errorf("leaf certificate for %s: %w", n, err)
+	}
+	return leaf, nil
+}
+
+// issueOnce signs and remembers a leaf, once for all callers that come with the same key, also for one that looked just before another was done.
+func (ca *CA) issueOnce(key string, n name, origin *x509.Certificate) (*tls.Certificate, error) {
 	leaf, err, _ := ca.flight.Do(key, func() (any, error) {
-		if leaf, ok := ca.remembered(key); ok { // signed between our look and our turn
+		if leaf, ok := ca.remembered(key); ok {
 			return leaf, nil
 		}
 		leaf, err := ca.issue(n, origin)
@@ -58,7 +67,7 @@ func (ca *CA) Leaf(ctx context.Context, host string, origin *x509.Certificate) (
 		return leaf, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("leaf certificate for %s: %w", n, err)
+		return nil, err
 	}
 	return leaf.(*tls.Certificate), nil
 }

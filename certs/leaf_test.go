@@ -166,21 +166,32 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func TestOneSignatureForAllWhoAsk(t *testing.T) {
 	ca := ephemeral(t, newClock().now)
-	sign, signed := ca.sign, make(chan struct{}, 100)
+	sign, signed := ca.sign, make(chan struct{}, 10000)
 	ca.sign = func(template *x509.Certificate, pub crypto.PublicKey) ([]byte, error) {
 		signed <- struct{}{}
 		return sign(template, pub)
 	}
-	leaves := make([]*tls.Certificate, 50)
-	errs := make([]error, len(leaves))
-	atOnce(len(leaves), func(i int) { leaves[i], errs[i] = ca.Leaf(context.Background(), "a.example", nil) })
-	for i := range leaves {
-		if errs[i] != nil || leaves[i] != leaves[0] {
-			t.Fatalf("caller %d got %p, %v; caller 0 got %p", i, leaves[i], errs[i], leaves[0])
+	const names, callers = 50, 16
+	for round := range names {
+		host := fmt.Sprintf("h%d.example", round)
+		leaves, errs := make([]*tls.Certificate, callers), make([]error, callers)
+		atOnce(callers, func(i int) { leaves[i], errs[i] = ca.Leaf(context.Background(), host, nil) })
+		for i := range leaves {
+			if errs[i] != nil || leaves[i] != leaves[0] {
+				t.Fatalf("caller %d got %p, %v; caller 0 got %p", i, leaves[i], errs[i], leaves[0])
+			}
 		}
 	}
-	if len(signed) != 1 {
-		t.Errorf("%d signatures, want 1", len(signed))
+	if len(signed) != names {
+		t.Errorf("%d signatures, want %d", len(signed), names)
+	}
+
+	n, err := parseName("h0.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if late, err := ca.issueOnce(n.String(), n, nil); err != nil || late != leafOf(t, ca, "h0.example", nil) || len(signed) != names {
+		t.Errorf("a caller that looked just before another was done got a leaf of its own (%v)", err)
 	}
 }
 
