@@ -1,0 +1,105 @@
+package session
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/why403/why403/flow"
+)
+
+// followEvery is how often a session that is open for reading is looked at for changes.
+const followEvery = 100 * time.Millisecond
+
+// openReading opens a session without changing anything in it or, if nobody
+// writes it and it is none of ours, beside it.
+func openReading(path string, o Options) (_ *Store, err error) {
+	s := newStore(path, o)
+	s.readOnly = true
+	how := reading
+	s.alive.Store(held(path))
+	wal, statErr := os.Stat(path + "-wal")
+	if !s.alive.Load() && (statErr != nil || wal.Size() == 0) && !inside(path, Dir()) {
+		how = readingFrozen
+	}
+	c, err := connect(path, how)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = c.close()
+		}
+	}()
+	if err := check(s.ctx, c, path, false); err != nil {
+		return nil, err
+	}
+	if err := s.load(c); err != nil {
+		return nil, explain(path, err)
+	}
+	s.readers = newPool(readers, func() (*conn, error) { return connect(path, how) })
+	go s.follow(c, how == readingFrozen)
+	return s, nil
+}
+
+// followed reports whether rows that are not ended may still come to an end: the session's writer lives.
+func (s *Store) followed() bool { return !s.readOnly || s.alive.Load() }
+
+// follow owns c and looks for what another process has written.
+func (s *Store) follow(c *conn, frozen bool) {
+	defer close(s.stopped)
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	if frozen {
+		tick.Stop()
+	}
+	version := int64(-1)
+	for n := 0; ; n++ {
+		select {
+		case <-s.ctx.Done():
+			s.closeErr = c.close()
+			return
+		case <-tick.C:
+		}
+		died := false
+		if n%10 == 0 && s.alive.Load() != held(s.path) {
+			died = s.alive.Swap(!s.alive.Load())
+		}
+		v, err := c.number(s.ctx, "PRAGMA data_version")
+		if err == nil && (v != version || died) {
+			version = v
+			err = s.refresh(c, died)
+		}
+		if err != nil && s.ctx.Err() == nil {
+			s.mu.Lock()
+			s.readFault = err
+			s.mu.Unlock()
+		}
+	}
+}
+
+// refresh brings the hub's numbers up to the file. A writer that died is a
+// change of its own: its unfinished rows read differently now.
+func (s *Store) refresh(c *conn, died bool) error {
+	return c.query(s.ctx, "SELECT flows, refused, lost, (SELECT max(id) FROM flow), (SELECT max(rev) FROM flow) FROM session", func(r row) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.totals = totals{flows: r.int(0), refused: r.int(1), lost: r.int(2)}
+		s.last = flow.ID(r.int(3))
+		s.readFault = nil
+		if rev := Rev(r.int(4)); rev > s.rev {
+			s.rev, s.forgotten = rev, rev
+			if s.wait != nil {
+				close(s.wait)
+				s.wait = nil
+			}
+		}
+		return false
+	})
+}
+
+// inside reports whether path lies in dir.
+func inside(path, dir string) bool {
+	abs, err := filepath.Abs(path)
+	return err == nil && filepath.Dir(abs) == filepath.Clean(dir)
+}

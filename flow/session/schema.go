@@ -1,0 +1,122 @@
+package session
+
+import (
+	"context"
+	"fmt"
+)
+
+// applicationID marks the file as ours in its header: "w403" (SQLite file format, 1.3.14).
+const applicationID = 0x77343033
+
+// migrations bring a file from version i to i+1 (PRAGMA user_version); the
+// first makes an empty one ours. A released one is never changed.
+//
+// Table flow is what lists need, in id order: the row and the note as blobs,
+// since a scan of 100,000 rows must fit into a tenth of a second. The rest of
+// a flow stands in record, its bodies as chunks in body (chunkKey), messages
+// of upgraded connections in frame (chunkKey too). endpoint and host number the keys by
+// which histories are asked for; their columns are BLOBs because what comes
+// over the wire need not be UTF-8.
+var migrations = []string{`
+CREATE TABLE flow (
+	id INTEGER PRIMARY KEY,
+	rev INTEGER NOT NULL,
+	open INTEGER NOT NULL,     -- 1: had not ended when this was written
+	endpoint INTEGER NOT NULL, -- endpoint.id
+	host INTEGER NOT NULL,     -- host.id
+	row BLOB NOT NULL,
+	note BLOB
+);
+CREATE INDEX flow_rev ON flow (rev);
+CREATE INDEX flow_endpoint ON flow (endpoint);
+CREATE INDEX flow_host ON flow (host);
+CREATE INDEX flow_open ON flow (open) WHERE open = 1;
+CREATE TABLE endpoint (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE);
+CREATE TABLE host (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE);
+CREATE TABLE record (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE body (key INTEGER PRIMARY KEY, data BLOB NOT NULL);
+CREATE TABLE frame (key INTEGER PRIMARY KEY, at INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE verdict (id INTEGER PRIMARY KEY, json BLOB NOT NULL);
+CREATE TABLE session (
+	one INTEGER PRIMARY KEY CHECK (one = 1),
+	created INTEGER NOT NULL,  -- Unix time, nanoseconds
+	source BLOB NOT NULL,      -- the file that this session was derived from, '' for none
+	template INTEGER NOT NULL, -- flow.TemplateVersion of table endpoint
+	flows INTEGER NOT NULL,    -- rows that are done
+	refused INTEGER NOT NULL,  -- of these
+	lost INTEGER NOT NULL      -- flows not kept, with or without a row
+);
+`}
+
+// schemaVersion is the version that this program reads and writes.
+func schemaVersion() int { return len(migrations) }
+
+// ours are the names of all tables and indexes that a session may have; those
+// that SQLite makes for itself begin with sqlite_.
+var ours = map[string]bool{
+	"flow": true, "flow_rev": true, "flow_endpoint": true, "flow_host": true, "flow_open": true,
+	"endpoint": true, "host": true, "record": true, "body": true, "frame": true, "verdict": true, "session": true,
+}
+
+// migrate brings the file behind c to the current version, in one transaction.
+func migrate(ctx context.Context, c *conn, steps []string) error {
+	if err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := func() error {
+		v, err := c.number(ctx, "PRAGMA user_version")
+		if err != nil {
+			return err
+		}
+		for i := int(v); i < len(steps); i++ {
+			if err := c.script(ctx, steps[i]); err != nil {
+				return fmt.Errorf("bring to version %d: %w", i+1, err)
+			}
+		}
+		return c.script(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, len(steps)))
+	}()
+	if err != nil {
+		_ = c.exec(ctx, "ROLLBACK") // the fault before it is the one to tell
+		return err
+	}
+	return c.exec(ctx, "COMMIT")
+}
+
+// check makes sure that the file behind c is a session of a version that we
+// know and holds nothing but our tables: no view, trigger or virtual table
+// that would run when it is read.
+func check(ctx context.Context, c *conn, path string, writable bool) error {
+	app, err := c.number(ctx, "PRAGMA application_id")
+	if err != nil {
+		return explain(path, err)
+	}
+	if app != applicationID {
+		return fmt.Errorf("%s: %w", path, ErrNotSession)
+	}
+	v, err := c.number(ctx, "PRAGMA user_version")
+	if err != nil {
+		return explain(path, err)
+	}
+	switch now := schemaVersion(); {
+	case int(v) > now:
+		return fmt.Errorf("%s: %w (version %d, this one reads up to %d)", path, ErrNewer, v, now)
+	case int(v) < now && !writable:
+		return fmt.Errorf("%s: %w (version %d, this one reads %d)", path, ErrOlder, v, now)
+	}
+	strange := ""
+	err = c.query(ctx, "SELECT type, name, coalesce(sql, '') LIKE '%virtual%' FROM sqlite_schema", func(r row) bool {
+		kind, name := r.text(0), r.text(1)
+		own := ours[name] || len(name) > 7 && name[:7] == "sqlite_"
+		if kind != "table" && kind != "index" || !own || r.int(2) != 0 {
+			strange = kind + " " + name
+		}
+		return strange == ""
+	})
+	if err != nil {
+		return explain(path, err)
+	}
+	if strange != "" {
+		return fmt.Errorf("%s: %w: it holds a %q that no session has", path, ErrNotSession, strange)
+	}
+	return nil
+}
