@@ -136,8 +136,13 @@ func TestRunGoesOnAndStops(t *testing.T) {
 		}
 	}
 	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-deadline:
+		t.Fatal("Run goes on after its context")
 	}
 	if err := server.Close(); err != nil {
 		t.Error(err)
