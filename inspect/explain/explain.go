@@ -1,0 +1,190 @@
+// Package explain gathers what the rules of package inspect want to know about a
+// flow (its history, the last success, the difference), runs them, and stores
+// what they say.
+//
+// Flows explains the flows of a file. A Worker follows a session and is the one
+// owner of explaining in it: others only read its notes. One reads a note back.
+package explain
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
+	"github.com/why403/why403/flow/diff"
+	"github.com/why403/why403/inspect"
+)
+
+// Bounds of what one case holds.
+const (
+	maxBefore    = 200 // earlier flows of the host
+	maxAfter     = 20  // later flows of the endpoint
+	maxChanges   = 60
+	maxCandidate = 400 // flows among which the last success is chosen
+)
+
+// Options of explaining. The zero value is a good one.
+type Options struct {
+	// Logs gives the lines of server logs that belong to a flow; nil: there are none.
+	Logs func(f *flow.Flow) []inspect.Line
+}
+
+// Flows explains each of flows, which are each other's history, in time order;
+// the result is in the order of flows.
+func Flows(ctx context.Context, flows []*flow.Flow, o Options) ([]inspect.Explained, error) {
+	b := newBook(flows)
+	out := make([]inspect.Explained, len(flows))
+	for i := range flows {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out[i] = explainCase(b.caseOf(i), o)
+	}
+	return out, nil
+}
+
+func explainCase(c inspect.Case, o Options) inspect.Explained {
+	if o.Logs != nil {
+		c.Logs = o.Logs(c.Flow)
+	}
+	e, _ := inspect.Explain(c)
+	return e
+}
+
+// book is the flows of a file, ready to be looked up.
+type book struct {
+	ready  []*flow.Flow       // decoded; in the order given
+	order  []int              // indices in time order
+	at     []int              // position in order
+	byHost map[string][]int   // positions in order, ascending
+	verdct map[*flow.Flow]int // 1: refused, 2: not; as far as the flow alone shows
+}
+
+func newBook(flows []*flow.Flow) *book {
+	b := &book{byHost: map[string][]int{}, verdct: map[*flow.Flow]int{}}
+	for _, f := range flows {
+		b.ready = append(b.ready, ready(f))
+	}
+	b.order = make([]int, len(flows))
+	for i := range b.order {
+		b.order[i] = i
+	}
+	slices.SortStableFunc(b.order, func(x, y int) int {
+		return cmp.Or(flows[x].Times.Start.Compare(flows[y].Times.Start), cmp.Compare(x, y))
+	})
+	b.at = make([]int, len(flows))
+	for pos, i := range b.order {
+		b.at[i] = pos
+		h := hostOnly(flows[i].Authority)
+		b.byHost[h] = append(b.byHost[h], pos)
+	}
+	return b
+}
+
+func (b *book) refused(f *flow.Flow) bool {
+	v := b.verdct[f]
+	if v == 0 {
+		v = 2
+		if inspect.Refused(f) {
+			v = 1
+		}
+		b.verdct[f] = v
+	}
+	return v == 1
+}
+
+// caseOf is the case of the ith flow.
+func (b *book) caseOf(i int) inspect.Case {
+	f := b.ready[i]
+	c := inspect.Case{Flow: f, Now: inspect.Now(f)}
+	if f.Response == nil || f.Kind != flow.Exchange {
+		return c
+	}
+	pos := b.at[i]
+	host := b.byHost[hostOnly(f.Authority)]
+	here, _ := slices.BinarySearch(host, pos)
+	for _, p := range host[max(0, here-maxBefore):here] {
+		c.History.Before = append(c.History.Before, b.ready[b.order[p]])
+	}
+	// A redirect from another host that leads here is a part of the story.
+	for _, p := range b.order[max(0, pos-20):pos] {
+		g := b.ready[p]
+		if g.Response != nil && hostOnly(g.Authority) != hostOnly(f.Authority) && strings.HasPrefix(g.Response.Header.Get("Location"), f.Scheme+"://"+f.Authority) {
+			c.History.Before = append(c.History.Before, g)
+		}
+	}
+	for _, p := range host[here:] {
+		g := b.ready[b.order[p]]
+		if g != f && flow.Endpoint(g) == flow.Endpoint(f) {
+			if c.History.After = append(c.History.After, g); len(c.History.After) == maxAfter {
+				break
+			}
+		}
+	}
+	var candidates []*flow.Flow
+	for _, p := range host[max(0, here-maxCandidate):min(len(host), here+maxCandidate)] {
+		candidates = append(candidates, b.ready[b.order[p]])
+	}
+	compareWith(&c, diff.LastSuccess(f, candidates, b.refused))
+	return c
+}
+
+// compareWith makes good the accepted flow to compare with; nil is none.
+func compareWith(c *inspect.Case, good *flow.Flow) {
+	if good == nil {
+		return
+	}
+	c.Success = good
+	c.Changes = diff.Compare(c.Flow, good).Changes
+	if len(c.Changes) > maxChanges {
+		c.Changes = c.Changes[:maxChanges]
+	}
+}
+
+// ready is f with its bodies decoded and bounded, as a Case wants them. What
+// cannot be decoded stays as it is.
+func ready(f *flow.Flow) *flow.Flow {
+	c := *f
+	c.Request = plain(f.Request, false)
+	c.Response = plain(f.Response, true)
+	return &c
+}
+
+func plain(m *flow.Message, text bool) *flow.Message {
+	if m == nil || len(m.Body.Data) == 0 {
+		return m
+	}
+	var data []byte
+	var cut bool
+	if text {
+		s, more, err := decode.Text(m, inspect.BodyLimit)
+		if err != nil && len(s) == 0 {
+			return m
+		}
+		data, cut = []byte(s), more
+	} else {
+		d, more, err := decode.Content(m, inspect.BodyLimit)
+		if err != nil && len(d) == 0 {
+			return m
+		}
+		data, cut = d, more
+	}
+	c := *m
+	c.Body.Data = data
+	c.Body.Size = int64(len(data))
+	if cut {
+		c.Body.Size = max(m.Body.Size, int64(len(data))+1)
+	}
+	c.Body.Kept = c.Body.Size
+	return &c
+}
+
+func hostOnly(authority string) string {
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		return authority[:i]
+	}
+	return authority
+}

@@ -1,0 +1,212 @@
+package inspect
+
+import (
+	"strings"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/inspect/vendors"
+)
+
+// ownMark is the field on answers that why403 makes itself: they are never a
+// refusal of the server.
+const ownMark = "X-Why403"
+
+// Refused reports whether the flow's answer is a refusal, as far as the flow
+// alone shows: by its status, or by a decision mark under another status. Its
+// body must be decoded, as in a Case.
+func Refused(f *flow.Flow) bool {
+	c := &Case{Flow: f}
+	c.readHits()
+	return c.refused()
+}
+
+// refused is Refused with what the case knows besides: log lines, and what the client did next.
+func (c *Case) refused() bool {
+	f := c.Flow
+	if f.Kind != flow.Exchange || f.Response == nil || f.Response.Header.Has(ownMark) {
+		return false
+	}
+	if flow.RefusedByStatus(f.Response.Status) {
+		return !c.challenged()
+	}
+	return len(c.hits()) > 0 || c.softly()
+}
+
+// softStatuses are those under which applications refuse what others answer
+// with 403; a plain 404 or 5xx is none of them.
+var softCauses = Any(CSRFMissing, CSRFMismatch, OriginMismatch, CORSOriginDenied, HostMismatch, GeoBlocked, IPDenied, ContentPolicy,
+	InvalidAPIKey, MissingAPIKey, APIKeyRestricted, ExpiredToken, InsufficientScope, QuotaExhausted, Subscription, RateLimit, DLPBlocked, StepUpRequired, WAFRule)
+
+// softly finds refusals in answers whose status is none.
+func (c *Case) softly() bool {
+	m := c.resp()
+	switch s := grpcStatus(m); s {
+	case "7", "16", "8":
+		return true
+	}
+	a := c.said()
+	switch m.Status {
+	case 400, 402, 406, 409, 412, 422, 423, 424, 428, 498:
+		for _, f := range lexiconFindings(c, false) {
+			if f.Confidence >= flow.Likely && softCauses(f.Cause) {
+				return true
+			}
+		}
+		// A body that does not parse is a fault that can be shown in the request.
+		return m.Status == 400 && brokenBody(c.req()) != nil
+	}
+	if m.Status == 200 || m.Status == 400 || m.Status == 500 {
+		_, ok := graphQLDenial(a)
+		return ok
+	}
+	return false
+}
+
+// grpcStatus is the status of a gRPC call ("7" is PERMISSION_DENIED), "" if it
+// is none (gRPC over HTTP/2, "Responses").
+func grpcStatus(m *flow.Message) string {
+	if v := m.Trailers.Get("grpc-status"); v != "" {
+		return v
+	}
+	return m.Header.Get("grpc-status")
+}
+
+// graphQLDenial is the code of the first error that is a refusal.
+func graphQLDenial(a *answer) (string, bool) {
+	if a.json == nil {
+		return "", false
+	}
+	for _, path := range []string{"errors.*.extensions.code", "errors.*.extensions.classification", "errors.*.extensions.exception.name", "errors.*.errorType"} {
+		for _, v := range lookJSON(a.json, path) {
+			switch strings.ToUpper(v) {
+			case "FORBIDDEN", "UNAUTHENTICATED", "UNAUTHORIZED", "PERMISSION_DENIED", "ACCESS_DENIED", "ACCESS-DENIED", "PERMISSION-ERROR", "AUTH_NOT_AUTHORIZED", "AUTH_NOT_AUTHENTICATED":
+				return v, true
+			}
+		}
+	}
+	return "", false
+}
+
+// challengeWindow is how soon a client answers a challenge by itself.
+const challengeWindow = 10 * time.Second
+
+// challenged reports whether the answer is a 401 with a challenge that the same
+// client then answered, as Digest, NTLM, registry and git clients do.
+func (c *Case) challenged() bool {
+	f := c.Flow
+	if f.Response.Status != 401 || !f.Response.Header.Has("WWW-Authenticate") {
+		return false
+	}
+	before := c.header("Authorization")
+	for _, g := range c.History.After {
+		if g.Request == nil || g.Response == nil || g.Origin == flow.FromReplay || g.Request.Method != f.Request.Method || g.URL() != f.URL() ||
+			host(g.Conn.Client) != host(f.Conn.Client) || g.Request.Header.Get("User-Agent") != f.Request.Header.Get("User-Agent") {
+			continue
+		}
+		if !f.Times.Start.IsZero() && g.Times.Start.Sub(f.Times.Start) > challengeWindow {
+			return false
+		}
+		if s := g.Response.Status; s >= 200 && s < 400 && g.Request.Header.Get("Authorization") != before {
+			return true
+		}
+	}
+	return false
+}
+
+func host(addr string) string {
+	if i := strings.LastIndexByte(addr, ':'); i >= 0 {
+		return addr[:i]
+	}
+	return addr
+}
+
+// exchange is the case as the vendor files look at it.
+func (c *Case) exchange() *vendors.Exchange {
+	a := c.said()
+	x := &vendors.Exchange{
+		Request: c.req(), Response: c.resp(), URL: c.Flow.URL(), Host: c.Flow.Authority, Path: c.Flow.Path(),
+		Body: a.body, Lower: a.lower, RequestBody: string(c.req().Body.Data), Title: a.title,
+		JSON: func(path string) []string {
+			if a.json == nil {
+				return nil
+			}
+			return lookJSON(a.json, path)
+		},
+		Cookie: func(name string) bool { _, ok := cookieNamed(c.req(), name); return ok },
+	}
+	for _, l := range c.Logs {
+		x.Logs = append(x.Logs, vendors.LogLine{Label: l.Label, N: l.N, Text: l.Text})
+	}
+	return x
+}
+
+// hits are the products' decisions in this answer.
+func (c *Case) hits() []vendors.Hit {
+	if !c.facts.hitsDone {
+		c.readHits()
+	}
+	return c.facts.hits
+}
+
+func (c *Case) readHits() {
+	c.facts.hitsDone = true
+	if c.Flow.Response == nil {
+		return
+	}
+	for _, h := range vendors.Decisions(c.exchange(), flow.RefusedByStatus(c.resp().Status)) {
+		if !c.alsoWhenAccepted(h.Quotes) {
+			c.facts.hits = append(c.facts.hits, h)
+		}
+	}
+}
+
+// alsoWhenAccepted reports whether all that a hit rests on are fields of the
+// answer that accepted answers of the same host have as well: then they show
+// that the product is there, not that it refused.
+func (c *Case) alsoWhenAccepted(quotes []vendors.Quote) bool {
+	if len(quotes) == 0 {
+		return false
+	}
+	for _, q := range quotes {
+		if !strings.HasPrefix(q.Where, "response.header:") {
+			return false
+		}
+	}
+	n := 0
+	for f := range c.accepted() {
+		if f.Authority != c.Flow.Authority || f.Response == nil {
+			continue
+		}
+		if n++; n > 20 {
+			break
+		}
+		all := true
+		for _, q := range quotes {
+			name := strings.TrimPrefix(q.Where, "response.header:")
+			if !strings.Contains(f.Response.Header.Get(name), q.Quote) {
+				all = false
+			}
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}
+
+// Now is the moment that a flow's verdict goes by: the Date of its answer, else
+// the time it was received.
+func Now(f *flow.Flow) time.Time {
+	if f.Response != nil {
+		if t, ok := httpDate(f.Response.Header.Get("Date")); ok {
+			return t
+		}
+	}
+	for _, t := range []time.Time{f.Times.FirstByte, f.Times.Start} {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}

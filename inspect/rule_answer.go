@@ -1,0 +1,161 @@
+package inspect
+
+import (
+	"github.com/why403/why403/flow"
+)
+
+var answerSays = &Rule{
+	Name: "answer", Title: "the answer says why, in words or with a code", Item: 18, Reads: true,
+	Doc: `Applications put the reason into the body: an error document (RFC 9457 "type", "title", "detail"; RFC 6749 "error", "error_description"; GraphQL "errors"; gRPC "grpc-message"),
+a short text, or a page. The words are read in a normal form, so that TOKEN_EXPIRED, tokenExpired and "Token expired." are one. A bare "Forbidden" says nothing.`,
+	Run: func(c *Case) []Finding { return lexiconFindings(c, true) },
+}
+
+// lexiconFindings reads every phrase of the answer; at most one finding a cause.
+// soften asks for what the request shows to be taken into account.
+func lexiconFindings(c *Case, soften bool) []Finding {
+	var fs []Finding
+	seen := map[Name]bool{}
+	limit := maxPhrases
+	if c.said().isHTML {
+		limit = 60 // what a page has to say stands in its first lines
+	}
+	for i, p := range c.said().phrases {
+		if i >= limit {
+			break
+		}
+		f, ok := c.readPhrase(p, false)
+		if !ok || seen[f.Cause] {
+			continue
+		}
+		seen[f.Cause] = true
+		fs = append(fs, f)
+	}
+	if soften {
+		if code, ok := graphQLDenial(c.said()); ok && len(fs) == 0 {
+			fs = append(fs, c.codeFinding(code))
+		}
+		if f, ok := c.grpcFinding(len(fs) > 0); ok {
+			fs = append(fs, f)
+		}
+	}
+	return fs
+}
+
+// readPhrase finds the first sense that the words of p have.
+func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
+	if len(p.words) < 3 {
+		return Finding{}, false
+	}
+	for i := range lexicon {
+		s := &lexicon[i]
+		if logLine && !inLogs(s.cause) || !s.re().MatchString(p.words) || s.not != nil && s.not().MatchString(p.words) {
+			continue
+		}
+		f := because("the answer says: %s", clip(p.text, 160)).Of(s.cause).On(BySentence).Quote(p.quote)
+		f.Confidence = s.conf
+		c.inContext(&f)
+		return f, f.Confidence > 0
+	}
+	return Finding{}, false
+}
+
+// inLogs are the causes for which words in a log line are believed; the others
+// occur in paths and messages of all kinds.
+func inLogs(n Name) bool {
+	return !Any(WrongPath, BusinessRule, SchemaViolation, MissingHeader, WrongMethod, Subscription, StateRestriction, BodyTooLarge, GeoBlocked, LegalBlock, URLCategoryBlocked, FeatureDisabled)(n)
+}
+
+// inContext corrects a meaning by what the request shows.
+func (c *Case) inContext(f *Finding) {
+	creds := c.credentials(c.Flow)
+	jwt, _ := c.token(c.Flow)
+	switch f.Cause {
+	case MissingToken:
+		for _, cr := range creds {
+			if cr.kind == authHeader && cr.value != "" {
+				f.Cause, f.Confidence = InvalidToken, flow.Likely // it was sent and not recognized
+				return
+			}
+		}
+		*f = c.withCredentialOf(*f)
+	case SignatureMismatch:
+		if jwt != nil && !c.signs() {
+			f.Cause = InvalidToken
+		}
+	case InvalidToken:
+		if len(creds) == 0 {
+			f.Confidence = flow.Possible
+		}
+	case RateLimit:
+		if c.resp().Status == 200 {
+			f.Confidence = flow.Likely
+		}
+	case WrongPath, WrongMethod:
+		f.Confidence = min(f.Confidence, flow.Likely)
+	case ModelAccess:
+		if !c.aiRequest() && c.resp().Status != 403 {
+			f.Confidence = flow.Possible
+		}
+	}
+}
+
+// signs reports whether the request carries a signature of itself (SigV4, HMAC).
+func (c *Case) signs() bool {
+	for _, cr := range c.credentials(c.Flow) {
+		if cr.kind == signed || cr.kind == authHeader && (equalFold(cr.scheme, "AWS4-HMAC-SHA256", "HMAC", "Signature", "SharedKey", "OAuth")) {
+			return true
+		}
+	}
+	return false
+}
+
+// codeFinding is what a GraphQL error code alone says.
+func (c *Case) codeFinding(code string) Finding {
+	e, _ := rawJSON(c.said().body, code)
+	f := because("a GraphQL error carries the code %s", code).On(ByCode).Quote(e)
+	f.Confidence = flow.Likely
+	switch code {
+	case "UNAUTHENTICATED", "UNAUTHORIZED", "AUTH_NOT_AUTHENTICATED", "Unauthorized":
+		f.Cause = MissingToken
+		if len(c.credentials(c.Flow)) > 0 {
+			f.Cause = InvalidToken
+		}
+	default:
+		f.Cause = MissingRole
+		f.Confidence = flow.Possible
+	}
+	return f
+}
+
+// grpcFinding is what a gRPC status alone says (google/rpc/code.proto).
+func (c *Case) grpcFinding(explained bool) (Finding, bool) {
+	m := c.resp()
+	s := grpcStatus(m)
+	where := "response.trailer:grpc-status"
+	if m.Trailers.Get("grpc-status") == "" {
+		where = "response.header:grpc-status"
+	}
+	f := because("the gRPC status is %s", s).On(ByCode).Quote(Evidence{Where: where, Quote: s})
+	f.Confidence = flow.Likely
+	if explained {
+		return f, false
+	}
+	switch s {
+	case "7":
+		f.Summary = "the gRPC status is 7, PERMISSION_DENIED"
+		f.Cause, f.Confidence = MissingRole, flow.Possible
+	case "16":
+		f.Summary = "the gRPC status is 16, UNAUTHENTICATED"
+		f.Cause = InvalidToken
+		if len(c.credentials(c.Flow)) == 0 {
+			f.Cause = MissingToken
+		}
+	case "8":
+		f.Summary = "the gRPC status is 8, RESOURCE_EXHAUSTED"
+		f.Cause = RateLimit
+	default:
+		return f, false
+	}
+	return f, true
+}

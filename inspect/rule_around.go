@@ -1,0 +1,204 @@
+package inspect
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/why403/why403/flow"
+)
+
+var rateLimit = &Rule{
+	Name: "rate-limit", Cause: RateLimit, Title: "many requests in a short time were accepted, then this one refused", Item: 13,
+	Doc: `Limits show in RateLimit-Remaining, X-RateLimit-Remaining (0), Retry-After, and in the history: the same request accepted again and again, then refused. 403 instead of 429 is common (GitHub's secondary limits, Azure APIM quotas, nginx limit_req_status).`,
+	Run: func(c *Case) []Finding {
+		if c.AnswerSpeaksFor(Not(RateLimit, QuotaExhausted)) {
+			return nil
+		}
+		if v, name := c.remaining(); name != "" && (v == "0" || strings.HasPrefix(v, "-")) {
+			f := because("%s is %s", name, v).On(ByComputation).Quote(Evidence{Where: "response.header:" + name, Quote: v})
+			if ra := c.resp().Header.Get("Retry-After"); ra != "" {
+				f = f.Quote(Evidence{Where: "response.header:Retry-After", Quote: ra}).Then("Wait as Retry-After says (%s)", clip(ra, 40))
+			}
+			return f.Likely()
+		}
+		f, ok := c.burst()
+		if !ok {
+			if ra, has := c.resp().Header.Lookup("Retry-After"); has && c.resp().Status == 403 && c.whoAnswered().layer != layerCDN {
+				return because("the answer asks to retry after %s", clip(ra, 40)).Quote(Evidence{Where: "response.header:Retry-After", Quote: ra}).Possible()
+			}
+			return nil
+		}
+		return f.Likely()
+	},
+}
+
+const (
+	burstWindow = time.Minute
+	burstLeast  = 10 // accepted requests of one endpoint in the window that make a burst
+)
+
+// burst finds a run of accepted requests of this endpoint right before the
+// refusal, with the same credential. Fewer are enough where the answers count down.
+func (c *Case) burst() (Finding, bool) {
+	n, countdown := 0, ""
+	var first *flow.Flow
+	mine := c.credentials(c.Flow)
+	for i := len(c.History.Before) - 1; i >= 0; i-- {
+		g := c.History.Before[i]
+		if g.Authority != c.Flow.Authority || g.Path() != c.Flow.Path() || g.Request == nil || g.Request.Method != c.req().Method {
+			continue
+		}
+		if c.Flow.Times.Start.Sub(g.Times.Start) > burstWindow || g.Times.Start.IsZero() {
+			break
+		}
+		if !accepted(g) {
+			if g.Status() == c.Flow.Status() {
+				continue // refused in the same burst
+			}
+			break
+		}
+		theirs := c.credentials(g)
+		if len(mine) != len(theirs) || len(mine) > 0 && mine[0].value != theirs[0].value {
+			break
+		}
+		if countdown == "" {
+			for _, f := range g.Response.Header {
+				if low := strings.ToLower(f.Name); strings.Contains(low, "ratelimit") && strings.Contains(low, "remaining") {
+					countdown = strings.TrimSpace(f.Value)
+				}
+			}
+		}
+		n++
+		first = g
+	}
+	if n >= burstLeast || n > 0 && countdown == "0" {
+		return because("%d such requests were accepted in the %s before, then this one was refused", n, span(c.Flow.Times.Start.Sub(first.Times.Start))).On(ByComputation).Quote(inHistory(first)).
+			Then("Wait a minute and send again; if that is accepted, send more slowly"), true
+	}
+	return Finding{}, false
+}
+
+var environmentChange = &Rule{
+	Name: "environment-change", Cause: EnvironmentChange, Title: "the same request, another server", Item: 21,
+	Doc: `The request is the one that was accepted and the answer's marks of software or release differ: something was deployed or configured in between.`,
+	Run: func(c *Case) []Finding {
+		if c.Success == nil || c.AnswerSpeaksFor(Not(EnvironmentChange)) {
+			return nil
+		}
+		d := c.serverChanged()
+		if d == "" || c.othersDiffer() || string(c.req().Body.Data) != string(c.okReq().Body.Data) {
+			return nil
+		}
+		if productOf(c.resp().Header.Get("Server")) != productOf(c.Success.Response.Header.Get("Server")) {
+			// Another product answered: a front, not a release.
+			return because("the same request, and another server answers: %s", d).Possible()
+		}
+		f := because("the request is that of #%d; %s", c.Success.ID, d)
+		for _, n := range versionHeaders {
+			if v := c.resp().Header.Get(n); v != "" && v != c.Success.Response.Header.Get(n) {
+				f = f.Quote(Evidence{Where: "response.header:" + n, Quote: v})
+			}
+		}
+		if j, _ := c.token(c.Flow); j != nil {
+			if exp, ok := j.time("exp"); ok && c.Now.After(exp) {
+				return f.Possible()
+			}
+		}
+		return f.Likely()
+	},
+}
+
+func productOf(server string) string {
+	n, _, _ := strings.Cut(server, "/")
+	return strings.ToLower(strings.TrimSpace(n))
+}
+
+var ownership = &Rule{
+	Name: "ownership", Cause: Ownership, Title: "the object in the path is not the token's subject", Item: 18,
+	Doc: `Paths name whose object it is (/users/alice/orders). Where the token's subject is somebody else and the same call was accepted for the subject's own, the owner check is the likeliest reason.`,
+	Run: func(c *Case) []Finding {
+		if c.AnswerSpeaksFor(Not(Ownership, MissingRole)) {
+			return nil
+		}
+		me := c.subject(c.Flow)
+		if me == "" {
+			return nil
+		}
+		for g := range c.accepted() {
+			other := c.subject(g)
+			if other == "" || other == me || g.Authority != c.Flow.Authority || g.Request.Method != c.req().Method {
+				continue
+			}
+			if p := strings.Split(c.Flow.Path(), "/"); g.Path() == c.Flow.Path() && slices.Contains(p, other) && !slices.Contains(p, me) {
+				return because("the path names %s, whose request #%d was accepted; the token's subject is %s", clip(other, 40), g.ID, clip(me, 40)).On(ByComputation).Quote(Evidence{Where: "request.url", Quote: other}).Likely()
+			}
+		}
+		return nil
+	},
+}
+
+// subject is who a flow's credential stands for, "" if that cannot be told.
+func (c *Case) subject(f *flow.Flow) string {
+	if j, _ := c.token(f); j != nil {
+		return j.text("sub")
+	}
+	if a := c.auth(f); a != nil && strings.EqualFold(a.scheme, "basic") {
+		u, _ := basicUser(strings.TrimSpace(a.token))
+		return u
+	}
+	return ""
+}
+
+// suspiciousContent are shapes that every web application firewall looks for
+// (OWASP Core Rule Set 932, 933, 941, 942, 930, 944).
+var suspiciousContent = regexp.MustCompile(`(?i)'\s*(or|and)\s+['"]?\w+['"]?\s*=|union\s+(all\s+)?select|;\s*(drop|delete|insert|update)\s+(table|from|into)|<script[\s>]|javascript:|on(error|load|click|mouseover)\s*=|\.\./\.\./|/etc/passwd|\$\{jndi:|<\?php|\bselect\b.{1,60}\bfrom\b|;\s*(cat|ls|wget|curl|bash|sh)\s|\{\{.*\}\}|<!ENTITY|xp_cmdshell|\bsleep\(\d+\)`)
+
+var wafContent = &Rule{
+	Name: "waf-content", Cause: WAFRule, Title: "the body holds what firewalls look for", Item: 9,
+	Doc: `A web application firewall refuses by content: SQL, scripts, paths, templates. It often answers with the plain page of the web server that it sits in. Shown here only where the answer is such a page and not the application's, and the accepted request had no such content.`,
+	Run: func(c *Case) []Finding {
+		if c.AnswerSpeaksFor(Not(WAFRule)) {
+			return nil
+		}
+		who := c.whoAnswered()
+		switch who.layer {
+		case layerWebServer, layerCDN, layerLoadBalancer:
+		default:
+			return nil
+		}
+		where, text := "request.body", string(c.req().Body.Data)
+		m := suspiciousContent.FindString(text)
+		if m == "" {
+			where, text = "request.url", c.Flow.URL()
+			plain, err := unescape(text)
+			if err != nil || suspiciousContent.FindString(plain) == "" {
+				return c.wafForm()
+			}
+			m = c.Flow.Query()
+		}
+		if c.Success != nil && suspiciousContent.MatchString(string(c.okReq().Body.Data)) {
+			return nil
+		}
+		f := because("the request holds %q, which firewalls take for an attack, and the answer is not the application's", clip(m, 60)).At(layerCDN).Quote(Evidence{Where: where, Quote: m})
+		if c.Success != nil {
+			return f.Likely()
+		}
+		return f.Possible()
+	},
+}
+
+// wafForm is the same for a form, whose content is percent-encoded.
+func (c *Case) wafForm() []Finding {
+	for k, v := range fields(c.req()) {
+		if m := suspiciousContent.FindString(v); m != "" {
+			f := because("the field %q holds %q, which firewalls take for an attack, and the answer is not the application's", clip(k, 40), clip(m, 60)).At(layerCDN).Quote(Evidence{Where: "request.body", Quote: k})
+			if c.Success != nil {
+				return f.Likely()
+			}
+			return f.Possible()
+		}
+	}
+	return nil
+}

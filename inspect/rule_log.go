@@ -1,0 +1,38 @@
+package inspect
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/why403/why403/flow"
+)
+
+var logSays = &Rule{
+	Name: "log", Title: "a line of the server's log says why", Item: 17, Reads: true,
+	Doc: `A log line that belongs to the request (by an id, or by time, method and path) and that reports a denial says why more exactly than the answer, which often must not.
+Lines of known products are read by the data files; this rule reads the words of all others.`,
+	Run: func(c *Case) []Finding {
+		var fs []Finding
+		for _, l := range c.Logs {
+			if accessLine.MatchString(l.Text) || len(fs) > 20 {
+				continue
+			}
+			p := phrase{text: clip(l.Text, maxPhraseText), words: words(l.Text[:min(len(l.Text), 1000)]), quote: Evidence{Where: "log:" + l.Label + ":" + strconv.Itoa(l.N), Quote: l.Text}}
+			f, ok := c.readPhrase(p, true)
+			if !ok {
+				continue
+			}
+			f.Basis = ByLog
+			if l.Tied == "near" {
+				f.Confidence = min(f.Confidence, flow.Likely)
+			}
+			f.Summary = "the log " + l.Label + " says: " + clip(strings.TrimSpace(l.Text), 160)
+			fs = append(fs, f)
+		}
+		return fs
+	},
+}
+
+// accessLine is a line of an access log: it says that, not why.
+var accessLine = regexp.MustCompile(`"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT) [^"]* HTTP/[0-9.]+(\x1b\[0m)?" \d{3}`)

@@ -1,0 +1,153 @@
+package inspect
+
+import (
+	"strings"
+
+	"github.com/why403/why403/flow"
+)
+
+var trailingSlash = &Rule{
+	Name: "trailing-slash", Cause: TrailingSlash, Title: "the accepted path differs by a slash", Item: 2,
+	Doc: `Routers tell /orders from /orders/: nginx and Apache take the second for a directory, frameworks redirect (losing the body of a POST) or refuse. The accepted request shows which one the server knows.`,
+	Run: func(c *Case) []Finding {
+		if c.AnswerSpeaksFor(Not(TrailingSlash)) {
+			return nil
+		}
+		p := c.Flow.Path()
+		for g := range c.accepted() {
+			q := g.Path()
+			if g.Authority != c.Flow.Authority || g.Request.Method != c.req().Method || p == q || strings.TrimSuffix(p, "/") != strings.TrimSuffix(q, "/") {
+				continue
+			}
+			f := because("%s was accepted (#%d); this request has %s", clip(q, 80), g.ID, clip(p, 80)).Quote(Evidence{Where: "request.url", Quote: p}).Quote(inHistory(g)).
+				With("send "+q, flow.Change{Part: flow.InPath, Before: str(p), After: str(q)})
+			if c.sameMethodAccepted() {
+				return f.Possible()
+			}
+			return f.Likely()
+		}
+		return nil
+	},
+}
+
+var wrongPath = &Rule{
+	Name: "wrong-path", Cause: WrongPath, Title: "the host knows a path that is nearly this one", Item: 2,
+	Doc: `Paths are case-sensitive (RFC 3986, 6.2.2.1). Servers that hide what exists answer unknown paths with 403 instead of 404 (S3 without ListBucket, API gateways, Spring Security).
+A path of the same host that was accepted and differs by case, a doubled slash, a version or one letter is probably the one that was meant.`,
+	Run: func(c *Case) []Finding {
+		if c.AnswerSpeaksFor(Not(WrongPath, TrailingSlash)) || c.sameMethodAccepted() {
+			return nil
+		}
+		p := c.Flow.Path()
+		for g := range c.accepted() {
+			q := g.Path()
+			if g.Authority != c.Flow.Authority || g.Request.Method != c.req().Method || flow.Template(p) == flow.Template(q) || strings.TrimSuffix(p, "/") == strings.TrimSuffix(q, "/") {
+				continue
+			}
+			why := near(p, q)
+			if why == "" {
+				continue
+			}
+			return because("%s was accepted (#%d); %s differs by %s", clip(q, 80), g.ID, clip(p, 80), why).Quote(Evidence{Where: "request.url", Quote: p}).Quote(inHistory(g)).
+				With("send "+q, flow.Change{Part: flow.InPath, Before: str(p), After: str(q)}).Likely()
+		}
+		return nil
+	},
+}
+
+// near says by what little two paths differ, "" if by more.
+func near(p, q string) string {
+	switch {
+	case strings.EqualFold(p, q):
+		return "case"
+	case strings.ReplaceAll(p, "//", "/") == strings.ReplaceAll(q, "//", "/"):
+		return "a doubled slash"
+	}
+	a, b := strings.Split(p, "/"), strings.Split(q, "/")
+	if len(a) != len(b) {
+		return ""
+	}
+	diff := -1
+	for i := range a {
+		if a[i] != b[i] {
+			if diff >= 0 {
+				return ""
+			}
+			diff = i
+		}
+	}
+	if diff < 0 {
+		return ""
+	}
+	x, y := a[diff], b[diff]
+	if version(x) && version(y) {
+		return "the version"
+	}
+	if len(x) >= 4 && len(y) >= 4 && oneEdit(x, y) && strings.IndexAny(x+y, "0123456789") < 0 {
+		return "one letter"
+	}
+	return ""
+}
+
+func version(s string) bool {
+	return len(s) >= 2 && len(s) <= 4 && s[0] == 'v' && strings.Trim(s[1:], "0123456789.") == ""
+}
+
+// oneEdit reports whether one insertion, deletion, replacement or swap of neighbours makes b of a.
+func oneEdit(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	if len(b)-len(a) > 1 {
+		return false
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	if len(a) < len(b) {
+		return a[i:] == b[i+1:]
+	}
+	return a[i+1:] == b[i+1:] || i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+}
+
+var wrongScheme = &Rule{
+	Name: "wrong-scheme", Cause: WrongScheme, Title: "accepted over https, refused over http", Item: 2,
+	Doc: `Servers that insist on TLS answer plain http with 403 (IIS 403.4, Apache SSLRequireSSL, S3 policies with aws:SecureTransport) instead of redirecting.`,
+	Run: func(c *Case) []Finding {
+		if c.Flow.Scheme != "http" || c.AnswerSpeaksFor(Not(WrongScheme)) {
+			return nil
+		}
+		for g := range c.accepted() {
+			if g.Scheme == "https" && hostOnly(g.Authority) == hostOnly(c.Flow.Authority) && g.Path() == c.Flow.Path() && g.Request.Method == c.req().Method {
+				return because("the same request was accepted over https (#%d)", g.ID).Quote(Evidence{Where: "request.url", Quote: c.Flow.URL()}).Quote(inHistory(g)).
+					With("use https", flow.Change{Part: flow.InScheme, Before: str("http"), After: str("https")}).Likely()
+			}
+		}
+		return nil
+	},
+}
+
+func hostOnly(authority string) string {
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, ']') {
+		return authority[:i]
+	}
+	return authority
+}
+
+var hostMismatch = &Rule{
+	Name: "host-mismatch", Cause: HostMismatch, Title: "the Host field is not the host of the URL", Item: 2,
+	Doc: `The server chooses the site by Host (RFC 9110, 7.2). A Host that is not the URL's authority reaches another site, or none: frameworks answer it with 403 or 400 (Rails HostAuthorization, Django ALLOWED_HOSTS, webpack and Vite dev servers).`,
+	Run: func(c *Case) []Finding {
+		h, ok := c.req().Header.Lookup("Host")
+		if !ok || c.AnswerSpeaksFor(Not(HostMismatch)) || strings.EqualFold(flow.Canonical(c.Flow.Scheme, h), c.Flow.Authority) {
+			return nil
+		}
+		f := because("the URL goes to %s, the Host field says %s", c.Flow.Authority, clip(h, 80)).Quote(Evidence{Where: "request.header:Host", Quote: h}).
+			With("send the URL's host", setHeader(c.req(), "Host", c.Flow.Authority))
+		if c.Success != nil && !strings.EqualFold(c.okReq().Header.Get("Host"), h) {
+			return f.Likely()
+		}
+		return f.Possible()
+	},
+}

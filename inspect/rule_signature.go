@@ -1,0 +1,135 @@
+package inspect
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+var expiredLink = &Rule{
+	Name: "expired-link", Cause: ExpiredToken, Title: "the signed URL has expired", Item: 4,
+	Doc: `A presigned URL is good from X-Amz-Date for X-Amz-Expires seconds (AWS SigV4 query authentication; the same with X-Goog-), a SAS until "se" (Azure Storage), a CloudFront URL until Expires. After that the storage answers 403.`,
+	Run: func(c *Case) []Finding {
+		if c.Now.IsZero() || c.AnswerSpeaksFor(Not(ExpiredToken)) {
+			return nil
+		}
+		end, param, ok := linkExpiry(queryOf(c.Flow))
+		if !ok || !c.Now.After(end) {
+			return nil
+		}
+		f := because("the signed URL was good until %s, %s before the request", end.Format("2006-01-02 15:04:05 UTC"), span(c.Now.Sub(end))).On(ByComputation).
+			Quote(Evidence{Where: "request.url", Quote: param}).Then("Have a new URL signed")
+		if c.AnswerSpeaksFor(Any(ExpiredToken)) {
+			return f.Certain()
+		}
+		return f.Likely()
+	},
+}
+
+// linkExpiry is the end of a signed URL's life and the parameter that says so.
+func linkExpiry(q map[string]string) (time.Time, string, bool) {
+	for _, p := range []string{"X-Amz-", "X-Goog-"} {
+		if d, e := q[p+"Date"], q[p+"Expires"]; d != "" && e != "" && q[p+"Signature"] != "" {
+			at, err := time.Parse("20060102T150405Z", d)
+			secs, err2 := strconv.Atoi(e)
+			if err == nil && err2 == nil {
+				return at.Add(time.Duration(secs) * time.Second), p + "Expires=" + e, true
+			}
+		}
+	}
+	if se := q["se"]; se != "" && q["sig"] != "" {
+		for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z", "2006-01-02"} {
+			if t, err := time.Parse(layout, se); err == nil {
+				return t.UTC(), "se=", true
+			}
+		}
+	}
+	if e := q["Expires"]; e != "" && (q["Signature"] != "" || q["Key-Pair-Id"] != "") {
+		if n, err := strconv.ParseInt(e, 10, 64); err == nil && n > 1e9 && n < 1e11 {
+			return time.Unix(n, 0).UTC(), "Expires=" + e, true
+		}
+	}
+	return time.Time{}, "", false
+}
+
+var signatureReused = &Rule{
+	Name: "signature-mismatch", Cause: SignatureMismatch, Title: "the signature is that of another body", Item: 4,
+	Doc: `An HMAC over the body (GitHub X-Hub-Signature-256, Stripe, Slack, Shopify and home-made ones) covers every byte. The same signature over other bytes cannot verify: the body was changed, or a proxy serialized the JSON anew.`,
+	Run: func(c *Case) []Finding {
+		if c.AnswerSpeaksFor(Not(SignatureMismatch, InvalidToken)) {
+			return nil
+		}
+		for _, cr := range c.credentials(c.Flow) {
+			if cr.kind != signed || !strings.HasPrefix(cr.where, "request.header:") {
+				continue
+			}
+			for g := range c.accepted() {
+				if g.Request.Header.Get(cr.field) == cr.value && string(g.Request.Body.Data) != string(c.req().Body.Data) {
+					f := because("%s is the signature of #%d, whose body has other bytes", cr.field, g.ID).On(ByComputation).Quote(Evidence{Where: cr.where, Quote: cr.value}).Quote(inHistory(g))
+					if v, ok := c.req().Header.Lookup("Via"); ok && !g.Request.Header.Has("Via") {
+						f = f.Quote(Evidence{Where: "request.header:Via", Quote: v})
+						f.Summary += "; a proxy (Via) may have rewritten it"
+					}
+					return f.Likely()
+				}
+			}
+			if ok := c.okReq().Header.Get(cr.field); ok != "" && len(ok) != len(cr.value) {
+				return because("%s has %d characters; the accepted one (#%d) had %d", cr.field, len(cr.value), c.Success.ID, len(ok)).On(ByComputation).Quote(Evidence{Where: cr.where, Quote: cr.value}).Likely()
+			}
+		}
+		return nil
+	},
+}
+
+// skewLimit is what AWS allows between the clocks of client and server (SigV4, "Date handling"): 15 minutes; others allow less.
+const skewLimit = 15 * time.Minute
+
+var clockSkew = &Rule{
+	Name: "clock-skew", Cause: ClockSkew, Title: "the request's time is far from the server's", Item: 4,
+	Doc: `Signed requests carry their time (X-Amz-Date, X-Timestamp, X-Slack-Request-Timestamp, x-ms-date). Servers refuse one that is more than some minutes off theirs (AWS 15, Slack 5): it shows in the Date of the answer.`,
+	Run: func(c *Case) []Finding {
+		if c.AnswerSpeaksFor(Not(ClockSkew, SignatureMismatch, ExpiredToken)) || !c.signs() {
+			return nil
+		}
+		server, ok := httpDate(c.resp().Header.Get("Date"))
+		if !ok {
+			return nil
+		}
+		for _, f := range c.req().Header {
+			at, ok := requestTime(f.Name, f.Value)
+			if !ok {
+				continue
+			}
+			if d := at.Sub(server).Abs(); d > skewLimit {
+				g := because("%s is %s off the server's Date", f.Name, span(d)).On(ByComputation).Quote(Evidence{Where: "request.header:" + f.Name, Quote: f.Value}).Quote(Evidence{Where: "response.header:Date", Quote: c.resp().Header.Get("Date")})
+				if c.AnswerSpeaksFor(Any(ClockSkew)) {
+					return g.Certain()
+				}
+				return g.Likely()
+			}
+		}
+		return nil
+	},
+}
+
+func requestTime(name, v string) (time.Time, bool) {
+	switch low := strings.ToLower(name); {
+	case low == "x-amz-date" || low == "x-goog-date":
+		t, err := time.Parse("20060102T150405Z", v)
+		return t, err == nil
+	case low == "x-ms-date" || low == "date":
+		return httpDate(v)
+	case strings.Contains(low, "timestamp"):
+		n, err := strconv.ParseInt(v, 10, 64)
+		switch {
+		case err != nil:
+			t, err := time.Parse(time.RFC3339, v)
+			return t, err == nil
+		case n > 1e12 && n < 1e14:
+			return time.UnixMilli(n), true
+		case n > 1e9 && n < 1e11:
+			return time.Unix(n, 0), true
+		}
+	}
+	return time.Time{}, false
+}

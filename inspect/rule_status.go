@@ -1,0 +1,63 @@
+package inspect
+
+import "strconv"
+
+var statusMeaning = &Rule{
+	Name: "status", Title: "the status itself says why", Item: 1, Reads: true,
+	Doc: `Some statuses name their cause: 405 method (RFC 9110, 15.5.6), 407 proxy credentials (15.5.8), 413 content too large (15.5.14), 415 media type (15.5.16), 421 misdirected (15.5.20),
+426 protocol (15.5.22), 429 rate (RFC 6585, 4), 431 header fields too large (RFC 6585, 5), 451 legal (RFC 7725, 3). 401 and 403 do not: they say that, not why.`,
+	Run: func(c *Case) []Finding {
+		m := c.resp()
+		q := Evidence{Where: "response.status", Quote: strconv.Itoa(m.Status)}
+		switch m.Status {
+		case 401:
+			if len(c.credentials(c.Flow)) == 0 {
+				return c.withCredentialOf(because("no credential was sent and the server asks who you are (401)").Of(MissingToken).On(BySentence).Quote(q)).Likely()
+			}
+			return because("the server does not accept the credential (401)").Of(InvalidToken).On(ByHabit).Quote(q).Possible()
+		case 405:
+			f := because("%s is not allowed here", c.req().Method).Of(WrongMethod).On(ByCode).Quote(q)
+			if allow := m.Header.Get("Allow"); allow != "" {
+				f.Summary += "; the server allows " + clip(allow, 60)
+				f = f.Quote(Evidence{Where: "response.header:Allow", Quote: allow})
+				for a := range m.Header.Tokens("Allow") {
+					if a != "OPTIONS" && a != "HEAD" && unsafeMethod(a) == c.unsafe() && a != c.req().Method {
+						f = f.With("send "+a, methodChange(c.req().Method, a))
+						break
+					}
+				}
+			}
+			return f.Likely()
+		case 407:
+			return because("a proxy on the way wants credentials").Of(ProxyAuthRequired).At(layerNetworkProxy).On(ByCode).Quote(q).Certain()
+		case 413:
+			return because("the body of %d bytes is more than the server takes", c.req().Body.Size).Of(BodyTooLarge).On(ByCode).Quote(q).Certain()
+		case 415:
+			return because("the server does not take the media type %s", clip(orNone(c.header("Content-Type")), 60)).Of(ContentTypeMismatch).On(ByCode).Quote(q).Quote(Evidence{Where: "request.header:Content-Type", Quote: c.header("Content-Type")}).Certain()
+		case 419:
+			return because("the session or its CSRF token has expired or is missing (419)").Of(CSRFMismatch).On(ByCode).Quote(q).Likely()
+		case 421:
+			return because("this server does not answer for %s", c.Flow.Authority).Of(HostMismatch).On(ByCode).Quote(q).Certain()
+		case 426:
+			return because("the server wants another protocol version").Of(ProtocolVersion).On(ByCode).Quote(q).Likely()
+		case 429:
+			f := because("too many requests").Of(RateLimit).On(ByCode).Quote(q)
+			if ra := m.Header.Get("Retry-After"); ra != "" {
+				f = f.Quote(Evidence{Where: "response.header:Retry-After", Quote: ra}).Then("Wait as Retry-After says (%s), then send more slowly", clip(ra, 40))
+			}
+			return f.Likely()
+		case 431:
+			return because("the request's header fields are too large: %d bytes", c.req().Header.Size()).Of(UnsupportedHeader).On(ByCode).Quote(q).Likely()
+		case 451:
+			return because("the server names a legal demand").Of(LegalBlock).On(ByCode).Quote(q).Certain()
+		}
+		return nil
+	},
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "(none)"
+	}
+	return s
+}

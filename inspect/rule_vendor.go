@@ -1,0 +1,76 @@
+package inspect
+
+import (
+	"strings"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/inspect/vendors"
+)
+
+var vendorDecision = &Rule{
+	Name: "vendor", Title: "the answer carries a product's decision", Item: 9, Reads: true,
+	Doc: `Products mark the requests that they refuse: with a header that accepted answers do not have, an error code, a fixed sentence, or a line in their log.
+The data files in inspect/vendors say which, from which file or page and version. A product's mere presence in the path (cf-ray, via, server) is no such mark.`,
+	Run: func(c *Case) []Finding {
+		var fs []Finding
+		for _, h := range c.hits() {
+			fs = append(fs, c.ofHit(h))
+		}
+		return fs
+	},
+}
+
+func (c *Case) ofHit(h vendors.Hit) Finding {
+	v := h.Vendor
+	say := h.Say
+	if say == "" {
+		say = "it refused: " + strings.ToLower(titleOf(Name(h.Cause)))
+	}
+	f := because("%s: %s", v.Name, say).Of(Name(h.Cause)).By(Name(v.ID)).At(Name(v.Layer)).Titled(h.Title)
+	if h.Layer != "" {
+		f.Layer = Name(h.Layer)
+	}
+	if h.Other != "" {
+		f.Vendor = Name(h.Other)
+	}
+	f.Items, f.NextStep = h.Items, h.Next
+	f.Basis = BySentence
+	switch {
+	case h.Logged:
+		f.Basis = ByLog
+	case h.Basis == "code":
+		f.Basis = ByCode
+	}
+	switch h.Confidence {
+	case "certain":
+		f.Confidence = flow.Certain
+	case "likely":
+		f.Confidence = flow.Likely
+	default:
+		f.Confidence = flow.Possible
+	}
+	for _, q := range h.Quotes {
+		f = f.Quote(Evidence(q))
+	}
+	if id := v.SupportID(c.exchange()); id != "" {
+		if f.NextStep == "" {
+			f.NextStep = titleNext(f.Cause)
+		}
+		f.NextStep = strings.TrimSuffix(f.NextStep, ".") + "; the id to quote is " + id
+	}
+	return f
+}
+
+func titleOf(cause Name) string {
+	if i := causeByID[cause]; i != nil {
+		return i.Title
+	}
+	return string(cause)
+}
+
+func titleNext(cause Name) string {
+	if i := causeByID[cause]; i != nil {
+		return i.Next
+	}
+	return ""
+}

@@ -1,0 +1,242 @@
+package vendors
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/why403/why403/flow"
+)
+
+// Exchange is what conditions look at. Bodies are decoded prefixes.
+type Exchange struct {
+	Request, Response *flow.Message
+	URL, Host, Path   string
+	Body, Lower       string // the response's; Lower is Lower(Body)
+	RequestBody       string
+	Title             string                     // of an HTML page
+	JSON              func(path string) []string // values at a path, nil: none
+	Cookie            func(name string) bool     // whether the request has it
+	Logs              []LogLine
+}
+
+// LogLine is a line of a server's log that belongs to the exchange.
+type LogLine struct {
+	Label string
+	N     int
+	Text  string
+}
+
+// Quote is a verbatim piece of what Where names.
+type Quote struct {
+	Where  string
+	Quote  string
+	Offset int
+}
+
+// Hit is a section that holds, with the quotations that show it.
+type Hit struct {
+	*Section
+	Quotes []Quote
+}
+
+// Decisions returns the decisions that hold for x, in the order of the files.
+// refusedByStatus says whether the status alone is a refusal; a decision that
+// does not name the status is only looked for then.
+func Decisions(x *Exchange, refusedByStatus bool) []Hit {
+	var out []Hit
+	for _, v := range All() {
+		for _, s := range v.Decisions {
+			if !s.AnyStatus && !refusedByStatus {
+				continue
+			}
+			if q, ok := s.holds(x); ok {
+				out = append(out, Hit{s, q})
+			}
+		}
+	}
+	return out
+}
+
+// Answerers returns the sections that show who made the answer.
+func Answerers(x *Exchange) []Hit {
+	var out []Hit
+	for _, v := range All() {
+		for _, s := range v.Answered {
+			if q, ok := s.holds(x); ok {
+				out = append(out, Hit{s, q})
+				break
+			}
+		}
+	}
+	return out
+}
+
+// SupportID is the id in the answer that the product's support or log knows; "" if there is none.
+func (v *Vendor) SupportID(x *Exchange) string {
+	for _, id := range v.IDs {
+		q, ok := id.Cond.match(x)
+		if !ok || len(q) == 0 {
+			continue
+		}
+		if id.Cond.re != nil {
+			if m := id.Cond.re().FindStringSubmatch(q[0].Quote); len(m) > 1 {
+				return m[1]
+			}
+		}
+		return q[0].Quote
+	}
+	return ""
+}
+
+func (s *Section) holds(x *Exchange) ([]Quote, bool) {
+	var quotes []Quote
+	for _, c := range s.Conds {
+		q, ok := c.match(x)
+		if ok == c.Not {
+			return nil, false
+		}
+		if !c.Not {
+			quotes = append(quotes, q...)
+		}
+	}
+	return quotes, len(s.Conds) > 0
+}
+
+func (c *Cond) match(x *Exchange) ([]Quote, bool) {
+	switch c.Kind {
+	case "status":
+		return nil, x.Response != nil && statusIn(x.Response.Status, c.Values)
+	case "method":
+		for _, v := range c.Values {
+			if x.Request != nil && x.Request.Method == v {
+				return nil, true
+			}
+		}
+		return nil, false
+	case "header":
+		return c.field(x.Response, false, "response.header:")
+	case "trailer":
+		return c.field(x.Response, true, "response.trailer:")
+	case "request-header":
+		return c.field(x.Request, false, "request.header:")
+	case "request-cookie":
+		return nil, x.Cookie != nil && x.Cookie(c.Name)
+	case "body":
+		if c.Op == "has" {
+			for _, v := range c.Values {
+				if i := strings.Index(x.Lower, Lower(v)); i >= 0 && i+len(v) <= len(x.Body) {
+					return []Quote{{"response.body", x.Body[i : i+len(v)], i}}, true
+				}
+			}
+			return nil, false
+		}
+		if c.Op == "" {
+			return nil, strings.TrimSpace(x.Body) != ""
+		}
+		return c.text(x.Body[:min(len(x.Body), 64<<10)], "response.body")
+	case "title":
+		q, ok := c.text(x.Title, "response.body")
+		if ok {
+			if i := strings.Index(x.Body, q[0].Quote); i >= 0 {
+				q[0].Offset = i
+			} else {
+				q = nil
+			}
+		}
+		return q, ok
+	case "request-body":
+		return c.text(x.RequestBody[:min(len(x.RequestBody), 64<<10)], "request.body")
+	case "path":
+		return c.text(x.Path, "request.url")
+	case "host":
+		return c.text(x.Host, "request.url")
+	case "url":
+		return c.text(x.URL, "request.url")
+	case "json":
+		for _, v := range x.JSON(c.Name) {
+			if c.Op == "" {
+				return nil, true
+			}
+			if q, ok := c.text(v, "response.body"); ok {
+				if i := strings.Index(x.Body, q[0].Quote); i >= 0 && q[0].Quote != "" {
+					q[0].Offset = i
+				} else {
+					q = nil
+				}
+				return q, true
+			}
+		}
+		return nil, false
+	case "log":
+		for _, l := range x.Logs {
+			if q, ok := c.text(l.Text, "log:"+l.Label+":"+strconv.Itoa(l.N)); ok {
+				return []Quote{{q[0].Where, l.Text, 0}}, true
+			}
+		}
+	}
+	return nil, false
+}
+
+func (c *Cond) field(m *flow.Message, trailer bool, where string) ([]Quote, bool) {
+	if m == nil {
+		return nil, false
+	}
+	h := m.Header
+	if trailer {
+		h = m.Trailers
+		if !h.Has(c.Name) {
+			h = m.Header // a gRPC answer without body carries them in its head
+		}
+	}
+	prefix, wild := strings.CutSuffix(c.Name, "*")
+	for _, f := range h {
+		if wild && (len(f.Name) < len(prefix) || !strings.EqualFold(f.Name[:len(prefix)], prefix)) || !wild && !strings.EqualFold(f.Name, c.Name) {
+			continue
+		}
+		if c.Op == "" {
+			return []Quote{{where + f.Name, f.Value, 0}}, true
+		}
+		if q, ok := c.text(f.Value, where+f.Name); ok {
+			return q, true
+		}
+	}
+	return nil, false
+}
+
+// text applies the operator; the quotation is the part that matched.
+func (c *Cond) text(s, where string) ([]Quote, bool) {
+	switch c.Op {
+	case "has":
+		low := Lower(s)
+		for _, v := range c.Values {
+			if i := strings.Index(low, Lower(v)); i >= 0 {
+				return []Quote{{where, s[i : i+len(v)], i}}, true
+			}
+		}
+	case "is":
+		t := strings.TrimSpace(s)
+		for _, v := range c.Values {
+			if strings.EqualFold(t, v) {
+				return []Quote{{where, t, strings.Index(s, t)}}, true
+			}
+		}
+	case "like":
+		if loc := c.re().FindStringIndex(s); loc != nil {
+			return []Quote{{where, s[loc[0]:loc[1]], loc[0]}}, true
+		}
+	}
+	return nil, false
+}
+
+func statusIn(status int, list []string) bool {
+	for _, v := range list {
+		if len(v) == 3 && strings.HasSuffix(v, "xx") {
+			if status/100 == int(v[0]-'0') {
+				return true
+			}
+		} else if strconv.Itoa(status) == v {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,245 @@
+package vendors
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+func parse(id, text string) (*Vendor, error) {
+	v := &Vendor{ID: id}
+	data, examples, _ := strings.Cut("\n"+text, "\n-- ")
+	if examples != "" {
+		v.Examples = "-- " + examples
+	}
+	var sec *Section
+	n := 0
+	for line := range strings.SplitSeq(data[1:], "\n") {
+		n++
+		trimmed := strings.TrimSpace(line)
+		if trimmed == "" || strings.HasPrefix(trimmed, "#") {
+			continue
+		}
+		word, rest, _ := strings.Cut(trimmed, " ")
+		rest = strings.TrimSpace(rest)
+		var err error
+		if line[0] != ' ' {
+			sec, err = v.top(word, rest)
+		} else if sec == nil {
+			err = fmt.Errorf("indented line outside a section")
+		} else {
+			err = sec.line(word, rest)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	if v.Name == "" || v.Layer == "" {
+		return nil, fmt.Errorf("name and layer are needed")
+	}
+	return v, nil
+}
+
+// top reads a line that is not indented; it returns the section that it opens.
+func (v *Vendor) top(word, rest string) (*Section, error) {
+	switch word {
+	case "name":
+		v.Name = rest
+	case "layer":
+		v.Layer = rest
+	case "site":
+		v.Site = rest
+	case "log":
+		v.Log = rest
+	case "setting":
+		v.Setting = rest
+	case "support":
+		v.Support = rest
+	case "id":
+		kind, args, _ := strings.Cut(rest, " ")
+		c, err := condition(kind, strings.TrimSpace(args))
+		if err != nil {
+			return nil, err
+		}
+		v.IDs = append(v.IDs, ID{c})
+	case "csrf":
+		s, err := scheme(rest)
+		if err != nil {
+			return nil, err
+		}
+		v.CSRF = append(v.CSRF, s)
+	case "answered":
+		s := &Section{Vendor: v}
+		v.Answered = append(v.Answered, s)
+		return s, nil
+	case "decision":
+		f := strings.Fields(rest)
+		if len(f) != 2 || f[1] != "possible" && f[1] != "likely" && f[1] != "certain" {
+			return nil, fmt.Errorf("decision wants a cause and possible, likely or certain, not %q", rest)
+		}
+		s := &Section{Vendor: v, Cause: f[0], Confidence: f[1], Basis: "sentence"}
+		v.Decisions = append(v.Decisions, s)
+		return s, nil
+	default:
+		return nil, fmt.Errorf("unknown word %q", word)
+	}
+	return nil, nil
+}
+
+func (s *Section) line(word, rest string) error {
+	switch word {
+	case "from":
+		s.From = rest
+	case "say":
+		s.Say = rest
+	case "next":
+		s.Next = rest
+	case "title":
+		s.Title = rest
+	case "layer":
+		s.Layer = rest
+	case "vendor":
+		s.Other = rest
+	case "basis":
+		s.Basis = rest
+	case "items":
+		for f := range strings.FieldsSeq(rest) {
+			n, err := strconv.Atoi(f)
+			if err != nil || n < 1 || n > 21 {
+				return fmt.Errorf("items: %q is no check", f)
+			}
+			s.Items = append(s.Items, n)
+		}
+	default:
+		c, err := condition(word, rest)
+		if err != nil {
+			return err
+		}
+		s.Conds = append(s.Conds, c)
+		switch {
+		case c.Not:
+		case c.Kind == "status":
+			s.AnyStatus = true
+		case c.Kind == "log":
+			s.Logged = true
+		case c.Kind == "trailer", c.Kind == "json", c.Kind == "header" && !plain[strings.ToLower(c.Name)]:
+			s.Basis = "code"
+		}
+	}
+	return nil
+}
+
+func scheme(rest string) (Scheme, error) {
+	var s Scheme
+	for f := range strings.FieldsSeq(rest) {
+		k, v, _ := strings.Cut(f, "=")
+		list := strings.Split(v, ",")
+		switch k {
+		case "cookie":
+			s.Cookies = list
+		case "header":
+			s.Headers = list
+		case "field":
+			s.Fields = list
+		case "same":
+			s.Same = true
+		case "unescape":
+			s.Unescape = true
+		default:
+			return s, fmt.Errorf("csrf: unknown word %q", f)
+		}
+	}
+	return s, nil
+}
+
+// Cond is one condition on an exchange.
+type Cond struct {
+	Not    bool
+	Kind   string // see kinds
+	Name   string // of a header, a JSON path …
+	Op     string // "" present, "has" contains, "is" equals, "like" regular expression
+	Values []string
+	re     func() *regexp.Regexp
+}
+
+// kinds tells for each kind of condition whether it takes a name.
+var kinds = map[string]bool{"status": false, "header": true, "trailer": true, "body": false, "title": false, "json": true, "log": false,
+	"request-header": true, "request-cookie": true, "request-body": false, "method": false, "path": false, "host": false, "url": false}
+
+func condition(word, rest string) (*Cond, error) {
+	c := &Cond{}
+	if word == "not" {
+		c.Not = true
+		word, rest, _ = strings.Cut(rest, " ")
+		rest = strings.TrimSpace(rest)
+	}
+	named, ok := kinds[word]
+	if !ok {
+		return nil, fmt.Errorf("unknown condition %q", word)
+	}
+	c.Kind = word
+	if named {
+		c.Name, rest, _ = strings.Cut(rest, " ")
+		rest = strings.TrimSpace(rest)
+		if c.Name == "" {
+			return nil, fmt.Errorf("%s wants a name", word)
+		}
+	}
+	switch {
+	case word == "status" || word == "method":
+		c.Op, c.Values = "is", strings.Fields(rest)
+	case rest == "":
+		if !named && word != "body" {
+			return nil, fmt.Errorf("%s wants a value", word)
+		}
+	case strings.HasPrefix(rest, "~"):
+		c.Op = "like"
+		expr := "(?i)" + strings.TrimSpace(rest[1:])
+		if _, err := regexp.Compile(expr); err != nil {
+			return nil, err
+		}
+		c.re = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+	default:
+		c.Op = "has"
+		if strings.HasPrefix(rest, "=") {
+			c.Op, rest = "is", strings.TrimSpace(rest[1:])
+		}
+		var err error
+		if c.Values, err = quoted(rest); err != nil {
+			return nil, fmt.Errorf("%s: %w", word, err)
+		}
+	}
+	return c, nil
+}
+
+// quoted reads `"a" | "b"` (a backslash escapes a quote).
+func quoted(s string) ([]string, error) {
+	var out []string
+	for {
+		if !strings.HasPrefix(s, `"`) {
+			return nil, fmt.Errorf("want a quoted text at %q", s)
+		}
+		q, err := strconv.QuotedPrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", s, err)
+		}
+		u, err := strconv.Unquote(q)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, u)
+		s = strings.TrimSpace(s[len(q):])
+		if s == "" {
+			return out, nil
+		}
+		if s[0] != '|' {
+			return nil, fmt.Errorf("want | at %q", s)
+		}
+		s = strings.TrimSpace(s[1:])
+	}
+}
+
+// plain fields are set by everybody: they say who is there, not what was decided.
+var plain = map[string]bool{"server": true, "content-type": true, "via": true, "x-powered-by": true, "vary": true, "set-cookie": true, "location": true}

@@ -1,0 +1,145 @@
+// Package vendors knows who answers how: one data file per product says what
+// marks its decisions (as against its mere presence in the path), which cause a
+// code or phrase stands for, which id to quote to its support, and where its log
+// and its settings are.
+//
+// A file is data/ID.vendor:
+//
+//	name Django                      the product's name
+//	layer backend-app                where it says no
+//	site https://…                   its documentation
+//	log …, setting …, support …      where to look, whom to ask and with which id
+//	csrf cookie=… header=… field=…   where its CSRF token travels
+//
+//	answered                         conditions that show that it made the answer
+//	  header Server ~ ^WSGIServer
+//
+//	decision csrf-missing certain    a cause and how sure it is
+//	  from django/middleware/csrf.py, 4.2
+//	  body "CSRF cookie not set."
+//	  say the CSRF cookie was not sent
+//	  next …
+//
+// followed by transcripts, "-- NAME: CAUSE --", that the test runs.
+// All conditions of a section must hold; alternatives stand on one line, parted by "|".
+package vendors
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+)
+
+//go:embed data/*.vendor
+var files embed.FS
+
+// Vendor is one product.
+type Vendor struct {
+	ID      string
+	Name    string
+	Layer   string
+	Site    string
+	Log     string // where its log is
+	Setting string // where the decision is configured
+	Support string // whom to ask
+	IDs     []ID   // where the answer carries the id to quote
+	CSRF    []Scheme
+	// Answered: any of these shows that the product made the answer.
+	Answered  []*Section
+	Decisions []*Section
+	// Examples is the part of the file after the data: transcripts for the test.
+	Examples string
+}
+
+// ID says where an answer carries an id that the product's support or log knows.
+type ID struct{ Cond *Cond }
+
+// Scheme is where a framework's CSRF token travels. Names may be alternatives.
+type Scheme struct {
+	Cookies []string // that hold the token or its secret; a trailing * is any rest
+	Headers []string
+	Fields  []string // of a form or JSON body
+	// Same is true where header and cookie must be equal (a plain double submit).
+	Same bool
+	// Unescape is true where the header is the cookie with its percent-encoding removed.
+	Unescape bool
+}
+
+// Section is one decision, or one way to know who answered.
+type Section struct {
+	Vendor     *Vendor
+	Cause      string
+	Confidence string // possible, likely, certain
+	From       string // the file or page and the version that the phrase comes from
+	Say        string
+	Next       string
+	Title      string
+	Layer      string // where it is not the product's own
+	Other      string // vendor id where the decision is another product's
+	Items      []int
+	Conds      []*Cond
+	// AnyStatus is true where a status is among the conditions: then it may make
+	// a refusal of an answer that by its status is none.
+	AnyStatus bool
+	// Logged is true where a log line is among the conditions.
+	Logged bool
+	// Basis is "code" (a mark that only this product sets) or "sentence".
+	Basis string
+}
+
+// All is the list of products, parsed once, sorted by id.
+var All = sync.OnceValue(func() []*Vendor {
+	vs, err := load(files)
+	if err != nil {
+		panic(err) // a test loads them all
+	}
+	return vs
+})
+
+// ByID is the product of that id, nil if there is none.
+func ByID(id string) *Vendor {
+	return index()[id]
+}
+
+var index = sync.OnceValue(func() map[string]*Vendor {
+	m := make(map[string]*Vendor, len(All()))
+	for _, v := range All() {
+		m[v.ID] = v
+	}
+	return m
+})
+
+func load(fsys fs.FS) ([]*Vendor, error) {
+	names, err := fs.Glob(fsys, "data/*.vendor")
+	if err != nil {
+		return nil, err
+	}
+	vs := make([]*Vendor, 0, len(names))
+	for _, n := range names {
+		b, err := fs.ReadFile(fsys, n)
+		if err != nil {
+			return nil, err
+		}
+		v, err := parse(strings.TrimSuffix(path.Base(n), ".vendor"), string(b))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", n, err)
+		}
+		vs = append(vs, v)
+	}
+	return vs, nil
+}
+
+// Lower is s with the ASCII letters in lower case; offsets stay as they are,
+// whatever the bytes.
+func Lower(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 32
+		}
+	}
+	return string(b)
+}
