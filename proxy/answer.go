@@ -1,0 +1,121 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/wire"
+)
+
+// Mark is the field that tells an answer of ours from one of the server's; its
+// value is a wire.Reason.
+const Mark = "X-Why403"
+
+// answer is a whole response of our own. It always ends the connection.
+type answer struct {
+	status int
+	reason wire.Reason
+	kind   string // media type
+	body   string
+}
+
+// refusal is an answer that says what went wrong and what to do next.
+func refusal(status int, reason wire.Reason, what, next string) *answer {
+	body := "why403: " + what + "\n"
+	if next != "" {
+		body += "why403: hint: " + next + "\n"
+	}
+	return &answer{status, reason, "text/plain; charset=utf-8", body}
+}
+
+func (a *answer) header() flow.Header {
+	h := flow.Header{}
+	h.Add("Content-Type", a.kind)
+	h.Add("Content-Length", fmt.Sprint(len(a.body)))
+	if a.reason != "" {
+		h.Add(Mark, string(a.reason))
+	}
+	h.Add("Cache-Control", "no-store")
+	h.Add("Connection", "close")
+	return h
+}
+
+func (a *answer) head() []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status, http.StatusText(a.status))
+	for _, f := range a.header() {
+		b.WriteString(f.Line())
+	}
+	b.WriteString("\r\n")
+	return []byte(b.String())
+}
+
+// bytes is the answer to a request with method, as it is written.
+func (a *answer) bytes(method string) []byte {
+	b := a.head()
+	if method != http.MethodHead {
+		b = append(b, a.body...)
+	}
+	return b
+}
+
+// message is the answer for the recording.
+func (a *answer) message(method string) *flow.Message {
+	m := &flow.Message{Proto: "HTTP/1.1", Status: a.status, Reason: http.StatusText(a.status), Header: a.header(), Head: a.head()}
+	if method != http.MethodHead {
+		m.SetBody([]byte(a.body))
+	}
+	return m
+}
+
+// fail makes our own marked answer the answer of x, and records why. If the
+// client is gone there is nobody to answer.
+func (x *exchange) fail(t *wire.Trouble) *http.Response {
+	status := http.StatusBadGateway
+	if t.Side == "client" {
+		status = http.StatusBadRequest
+	}
+	x.answer = refusal(status, t.Reason, t.Text, t.Hint)
+	x.mu.Lock()
+	x.silent = x.silent || x.failure != nil && x.failure.Op == "abort"
+	x.failLocked(t.Side, t.Op, t.Text)
+	x.mu.Unlock()
+	return x.answerView(nil)
+}
+
+// badBody is the trouble with a request whose body turned out to be malformed, or was not sent to its end.
+func (x *exchange) badBody() *wire.Trouble {
+	f := x.failed()
+	return &wire.Trouble{Reason: wire.BadChunk, Failure: *f,
+		Hint: "the request ended here; the row in why403 shows what was sent before"}
+}
+
+// answerView is the answer as goproxy sees it; the bytes are written by WriteTo.
+func (x *exchange) answerView(r *http.Request) *http.Response {
+	return &http.Response{StatusCode: x.answer.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{Mark: {string(x.answer.reason)}}, ContentLength: -1, Body: x, Request: r}
+}
+
+// writeAnswer writes our own answer and records it.
+func (x *exchange) writeAnswer() error {
+	if x.silent {
+		return errNoAnswer
+	}
+	if _, err := x.c.conn.Write(x.answer.bytes(x.req.Method)); err != nil {
+		x.note("client", "abort", "the client closed the connection before our answer was complete")
+		return err
+	}
+	id := x.begin()
+	m := x.answer.message(x.req.Method)
+	body := m.Body.Data
+	m.Body.Data = nil
+	store := x.c.s.opt.Store
+	store.Append(id, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: m})
+	if len(body) > 0 {
+		store.Append(id, flow.Part{Kind: flow.ResponseBody, At: time.Now(), Data: body})
+	}
+	return nil
+}

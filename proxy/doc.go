@@ -1,0 +1,20 @@
+// Package proxy is the forward proxy: listeners, client connections, tunnels
+// and TLS interception, and the recording of what passes. It never judges.
+//
+// Every HTTP/1 request and every CONNECT is dispatched by goproxy
+// (goproxy.go, the one file that imports it); package wire moves the bytes.
+//
+// Who may block whom, and what is bounded:
+//
+//   - One goroutine serves a client connection. Beside it there are at most: one that sends a request body that has not
+//     arrived whole (an early answer must not wait for it), one that watches a client while its origin has been silent for
+//     20 ms, two for an upgraded or opaque connection. The serving goroutine waits for all of them before it ends, and
+//     Serve waits for the serving goroutines.
+//   - Connections to origins belong to one client connection and are never shared (connection-bound authentication stays
+//     true); at most maxUpstreams of them, closed after 90 s without use.
+//   - A slow reader slows its own sender by TCP's means, and nobody else. The recorder is called after the bytes were
+//     forwarded, and may hold the data path only by its own overload policy.
+//   - A client has 30 s to finish a head that it began, and 5 minutes between requests. Dialling takes at most 10 s, a TLS
+//     handshake 15 s. Bodies, answers and upgraded connections may take forever; ending Serve's context ends them.
+//   - Each Begin of a flow is followed by exactly one End.
+package proxy

@@ -1,0 +1,392 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/wire"
+)
+
+// halfCloseGrace is how long an exchange may go on after its client said that
+// it will send no more: it may still be reading, though most often it is gone.
+const halfCloseGrace = 5 * time.Second
+
+type exchangeKey struct{}
+
+func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
+
+// exchange is one request on its way, and its answer on the way back. The
+// goroutine that serves the client owns it; what others touch is under mu.
+type exchange struct {
+	c         *client
+	ctx       context.Context // done when the exchange is given up
+	cancel    context.CancelFunc
+	req       *wire.Request
+	scheme    string
+	target    string // host:port to connect to
+	authority string // as recorded
+
+	connect bool // goproxy says that this is a CONNECT
+	own     bool // goproxy says that this names no server
+
+	up     *wire.Upstream
+	body   *wire.Body    // of the request
+	upload chan struct{} // closed when the goroutine that sends the body ends; nil: there is none
+	sent   error         // why the body was not sent whole; read it after upload is closed
+
+	resp     *wire.Response
+	respBody *wire.Body
+	answer   *answer // ours, instead of resp
+	silent   bool    // the connection is closed instead of answering
+	received error   // why the answer did not reach the client whole
+
+	relayedIn, relayedOut int64 // bytes of an upgraded or opaque connection, from and to the client
+
+	kind    flow.Kind
+	begin   func() flow.ID // records the beginning, once
+	headOut bool           // the answer's head is recorded
+	ended   bool
+	conn    flow.Conn
+	times   flow.Timings
+	altered []string
+
+	mu      sync.Mutex
+	failure *flow.Failure // the first one stands
+	live    *wire.Upstream
+	half    *time.Timer // runs since the client closed its sending side
+	final   bool        // the client's connection cannot be used again
+}
+
+func (c *client) newExchange(start time.Time, q *wire.Request) *exchange {
+	x := &exchange{c: c, req: q, body: q.Body(), conn: c.facts}
+	x.ctx, x.cancel = context.WithCancel(c.ctx)
+	x.times.Start = start
+	switch {
+	case c.inside:
+		x.scheme, x.target, x.authority = c.scheme, c.target, c.authority
+	case q.Method == http.MethodConnect:
+		x.target = q.Authority
+	case q.Scheme != "":
+		x.scheme, x.target = q.Scheme, flow.HostPort(q.Scheme, q.Authority)
+		x.authority = flow.Canonical(q.Scheme, q.Authority)
+	}
+	x.conn.Target = x.target
+	if q.Blank > 0 {
+		x.altered = append(x.altered, "left out an empty line before the request")
+	}
+	x.begin = sync.OnceValue(x.record)
+	return x
+}
+
+// roundTrip gets the answer to x's request, from the origin or, if that fails,
+// from us. What it returns is a view; the bytes move when its Body is copied.
+func (x *exchange) roundTrip(r *http.Request) *http.Response {
+	for {
+		reused, t := x.connectUpstream()
+		if t != nil {
+			return x.fail(t)
+		}
+		x.send()
+		if x.answer != nil {
+			return x.answerView(r)
+		}
+		h, err := x.receive()
+		if err == nil {
+			return x.respond(r, h)
+		}
+		again, t := x.unanswered(h, err, reused)
+		if !again {
+			return x.fail(t)
+		}
+	}
+}
+
+// connectUpstream finds or makes the connection to send on.
+func (x *exchange) connectUpstream() (reused bool, _ *wire.Trouble) {
+	c := x.c
+	if c.broken != nil { // the dial that came before the client's handshake failed a moment ago
+		t := c.broken
+		c.broken = nil
+		x.begin()
+		return false, t
+	}
+	key := x.scheme + " " + x.target
+	if u := c.ups[key]; u != nil {
+		if u.Alive() {
+			x.adopt(u)
+			return u.Uses > 1, nil
+		}
+		u.Close()
+		delete(c.ups, key)
+	}
+	x.begin() // dialling may take long: show the request now
+	c.gone.start(watchDelay, x.clientGone)
+	u, t := x.dial()
+	c.gone.stop()
+	if t != nil {
+		return false, t
+	}
+	if len(c.ups) >= maxUpstreams {
+		c.dropOldest()
+	}
+	c.ups[key] = u
+	x.adopt(u)
+	return false, nil
+}
+
+func (x *exchange) dial() (*wire.Upstream, *wire.Trouble) {
+	u, t := x.c.s.dialer.Connect(x.ctx, x.target)
+	if t != nil || x.scheme != "https" {
+		return u, t
+	}
+	hello := x.c.hello
+	if hello == nil {
+		hello = helloFor(x.target)
+	}
+	return u, x.c.s.dialer.Secure(x.ctx, u, x.target, *hello)
+}
+
+func (c *client) dropOldest() {
+	oldest := ""
+	for k, u := range c.ups {
+		if oldest == "" || u.Last.Before(c.ups[oldest].Last) {
+			oldest = k
+		}
+	}
+	c.ups[oldest].Close()
+	delete(c.ups, oldest)
+}
+
+// adopt makes u the connection of x.
+func (x *exchange) adopt(u *wire.Upstream) {
+	x.up = u
+	x.conn.Reused = u.Uses > 0
+	if u.Uses == 0 {
+		x.times.DNSDone, x.times.ConnectStart = u.Times.DNSDone, u.Times.ConnectStart
+		x.times.ConnectDone, x.times.TLSDone = u.Times.ConnectDone, u.Times.TLSDone
+	}
+	u.Uses++
+	x.conn.Origin, x.conn.OriginTLS = u.RemoteAddr().String(), u.TLS
+	x.mu.Lock()
+	x.live = u
+	x.mu.Unlock()
+}
+
+// drop closes x's connection to the origin for good.
+func (x *exchange) drop() {
+	if x.up == nil {
+		return
+	}
+	x.up.Close()
+	if key := x.scheme + " " + x.target; x.c.ups[key] == x.up {
+		delete(x.c.ups, key)
+	}
+}
+
+// send sends the request. A body that has arrived whole goes out with the
+// head; any other is sent by a goroutine of its own, so that an answer that
+// does not wait for it is not kept waiting either.
+func (x *exchange) send() {
+	tape := x.tape(flow.RequestBody, x.begin)
+	if x.body.Small(x.c.r) {
+		err := x.body.Copy(x.up, x.c.r, x.req.Bytes(), tape)
+		var ce *wire.CopyError
+		if errors.As(err, &ce) && ce.Side == wire.Malformed { // nothing was written
+			x.malformed(ce.Err)
+			x.fail(x.badBody())
+			return
+		}
+		x.sent = err
+		x.times.RequestSent = time.Now()
+		x.begin()
+		x.c.gone.start(watchDelay, x.clientGone)
+		return
+	}
+	x.upload = make(chan struct{})
+	go func() {
+		defer close(x.upload)
+		x.sent = x.body.Copy(x.up, x.c.r, x.req.Bytes(), tape)
+		x.times.RequestSent = time.Now()
+		var ce *wire.CopyError
+		switch {
+		case x.sent == nil:
+			x.c.gone.start(watchDelay, x.clientGone)
+		case errors.As(x.sent, &ce) && ce.Side == wire.Malformed:
+			x.malformed(ce.Err)
+			x.up.Close() // wakes receive
+		case errors.As(x.sent, &ce) && ce.Side == wire.Reading:
+			x.clientGone(ce.Err)
+		}
+	}()
+	x.begin()
+}
+
+// receive reads heads until the final one, and passes the interim ones on.
+func (x *exchange) receive() (*wire.Head, error) {
+	for {
+		if len(x.up.R.Buffered()) == 0 {
+			x.up.R.Grow()
+			if err := x.up.R.Fill(); err != nil {
+				return nil, err
+			}
+		}
+		x.times.FirstByte = time.Now()
+		h, err := wire.ReadHead(x.up.R)
+		if err != nil {
+			return h, err
+		}
+		p, f := wire.ParseResponse(h, x.req.Method)
+		if f != nil {
+			return h, f
+		}
+		if !p.Interim() {
+			x.resp, x.respBody = p, p.Body()
+			return h, nil
+		}
+		if _, err := x.c.conn.Write(h.Raw); err != nil {
+			x.clientGone(err)
+			return nil, err
+		}
+		x.c.s.opt.Store.Append(x.begin(), flow.Part{Kind: flow.InterimHead, At: time.Now(), Head: p.Message()})
+	}
+}
+
+// respond is the view of the origin's answer.
+func (x *exchange) respond(r *http.Request, h *wire.Head) *http.Response {
+	p := x.resp
+	header := http.Header{}
+	if p.Status != http.StatusSwitchingProtocols { // else goproxy would relay the upgraded connection, less well than we do
+		header = httpHeader(h.Header)
+	}
+	return &http.Response{Status: h.Start[min(len(h.Start), 9):], StatusCode: p.Status, Proto: p.Proto, ProtoMajor: 1, ProtoMinor: p.Minor,
+		Header: header, ContentLength: -1, Body: x, Request: r}
+}
+
+// unanswered decides what becomes of a request to which no answer came: it is
+// sent again (once, if that can do no harm), or there is trouble to report.
+func (x *exchange) unanswered(h *wire.Head, err error, reused bool) (again bool, _ *wire.Trouble) {
+	x.drop()
+	x.stopUpload()
+	x.c.gone.stop()
+	if x.failed() != nil { // the client is gone, or its body was malformed
+		return false, x.badBody()
+	}
+	t := &wire.Trouble{Reason: wire.Garbage, Failure: flow.Failure{Side: "origin", Op: "parse"},
+		Hint: "the server answered, but not in HTTP/1; check the port and whether it speaks another protocol"}
+	var f *wire.Fault
+	switch {
+	case errors.As(err, &f):
+		t.Text = fmt.Sprintf("%s answered with something that is no HTTP/1 response: %s", x.target, f.Text)
+	case h != nil:
+		t.Text = fmt.Sprintf("%s closed the connection in the middle of the response head, after %q", x.target, quote(h.Raw))
+	case reused && x.req.Framing == flow.NoBody && idempotent(x.req.Method):
+		x.altered = append(x.altered, "sent the request again on a new connection: the origin had closed the one kept alive")
+		x.up = nil
+		return true, nil
+	default:
+		t.Reason, t.Op = wire.BrokenUpstream, "read"
+		t.Text = fmt.Sprintf("%s closed the connection without an answer (%s)", x.target, readable(err))
+		t.Hint = "the server or something in front of it may have crashed, timed out or dropped the request: look at its log"
+		// The client knows what it may repeat, and is to see what it would see without us: a kept connection that went away.
+		x.silent = reused && x.c.served > 1
+	}
+	return false, t
+}
+
+// idempotent methods may be sent again by a proxy (RFC 9110, 9.2.2).
+func idempotent(method string) bool {
+	switch method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE":
+		return true
+	}
+	return false
+}
+
+// WriteTo moves the answer to the client. goproxy's io.Copy calls it.
+func (x *exchange) WriteTo(io.Writer) (int64, error) {
+	if x.answer != nil {
+		x.received = x.writeAnswer()
+		return 0, x.received
+	}
+	if x.resp.Status == http.StatusSwitchingProtocols {
+		x.received = x.upgrade()
+		return 0, x.received
+	}
+	x.received = x.respBody.Copy(x.c.conn, x.up.R, x.resp.Raw, x.tape(flow.ResponseBody, x.recordHead))
+	if x.received != nil {
+		x.cutShort()
+	}
+	return x.respBody.Size, x.received
+}
+
+// Read is never called: io.Copy prefers WriteTo.
+func (x *exchange) Read([]byte) (int, error) { return 0, io.EOF }
+
+// Close does nothing: settle decides about the connections.
+func (x *exchange) Close() error { return nil }
+
+// clientGone is told that the client's connection ended (io.EOF: cleanly) while the exchange is under way.
+func (x *exchange) clientGone(err error) {
+	if isTimeout(err) { // we wanted to stop reading
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.final = true
+	if err == io.EOF && x.half == nil {
+		// It will send no more, but may still read. The origin is told the same, as it would be without us.
+		if x.live != nil {
+			wire.CloseWrite(x.live.Conn)
+		}
+		x.half = time.AfterFunc(halfCloseGrace, func() { x.clientGone(io.ErrUnexpectedEOF) })
+		return
+	}
+	x.failLocked("client", "abort", "the client closed the connection before the answer was complete")
+	x.cancel()
+	if x.live != nil {
+		x.live.Close()
+	}
+}
+
+func (x *exchange) malformed(err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.final = true
+	x.failLocked("client", "parse", err.Error())
+}
+
+func (x *exchange) failLocked(side, op, text string) {
+	if x.failure == nil {
+		x.failure = &flow.Failure{Side: side, Op: op, Text: text}
+	}
+}
+
+func (x *exchange) failed() *flow.Failure {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.failure
+}
+
+func quote(b []byte) string {
+	if len(b) > 60 {
+		b = b[:60]
+	}
+	return string(b)
+}
+
+// readable is err without the addresses in it.
+func readable(err error) string {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err.Error()
+		}
+		err = next
+	}
+}

@@ -1,0 +1,258 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/wire"
+)
+
+// maxHello bounds the bytes of a ClientHello that are kept, to be sent on if
+// its client turns out to be one to leave alone.
+const maxHello = 64 << 10
+
+const http11 = "http/1.1"
+
+// interception is a TLS handshake with a client, and the one with the origin
+// that comes inside it: the origin is asked first, so that the client is
+// offered what the origin speaks.
+type interception struct {
+	c      *client
+	x      *exchange
+	up     *wire.Upstream
+	hello  wire.Hello
+	broken *wire.Trouble
+	facts  *flow.TLS // of the client's hello
+	pass   string    // why the connection is to be passed through unread
+	refuse error     // no certificate could be made
+}
+
+// helloConn is the client's side of an interception. It keeps what it reads
+// until the configuration is chosen, and can hold its tongue.
+type helloConn struct {
+	net.Conn
+	r *wire.Reader
+	i *interception
+
+	keep  bool
+	kept  []byte
+	quiet bool
+}
+
+func (h *helloConn) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	if h.keep && n > 0 {
+		if len(h.kept)+n > maxHello {
+			return n, errors.New("proxy: the ClientHello is too large")
+		}
+		h.kept = append(h.kept, p[:n]...)
+	}
+	return n, err
+}
+
+// Write drops the alert that crypto/tls sends when a client is passed through.
+func (h *helloConn) Write(p []byte) (int, error) {
+	if h.quiet {
+		return len(p), nil
+	}
+	return h.Conn.Write(p)
+}
+
+// CloseWrite ends our half of the TCP connection.
+func (h *helloConn) CloseWrite() error { return wire.CloseWrite(h.Conn) }
+
+var errPass = errors.New("proxy: passed through")
+
+// intercept takes the client's TLS connection apart. early is a connection to
+// the origin that was made already, or nil.
+func (c *client) intercept(x *exchange, early *wire.Upstream) {
+	i := &interception{c: c, x: x, up: early}
+	conn := &helloConn{Conn: c.conn, r: c.r, i: i, keep: true}
+	secure := tls.Server(conn, c.s.tls)
+	start := time.Now()
+	c.conn.SetDeadline(start.Add(helloTimeout))
+	err := secure.HandshakeContext(c.ctx)
+	c.conn.SetDeadline(time.Time{})
+	switch {
+	case i.pass != "":
+		c.passThrough(i, conn)
+		return
+	case err != nil:
+		if i.up != nil {
+			i.up.Close()
+		}
+		c.noHandshake(start, i, err)
+		return
+	}
+	conn.kept = nil
+	c.facts.ClientTLS = wire.TLSFacts(secure.ConnectionState(), i.facts.Offered)
+	c.enter(x, "https", i.up)
+	c.authority = authorityFor(x.req.Authority, i.facts.ServerName)
+	c.hello, c.broken = &i.hello, i.broken
+	c.speak(secure)
+	c.serve()
+}
+
+// authorityFor is where a client wanted to go: the CONNECT target, or the name
+// that it asked for in SNI where the target is but an address.
+func authorityFor(target, sni string) string {
+	if host, port, err := net.SplitHostPort(target); err == nil && sni != "" && net.ParseIP(host) != nil {
+		target = net.JoinHostPort(sni, port)
+	}
+	return flow.Canonical("https", target)
+}
+
+// chooseConfig is called by crypto/tls when the ClientHello has been read.
+func chooseConfig(hi *tls.ClientHelloInfo) (*tls.Config, error) {
+	h := hi.Conn.(*helloConn)
+	h.keep = false
+	cfg, err := h.i.choose(hi)
+	if err == errPass {
+		h.quiet = true
+	}
+	return cfg, err
+}
+
+func (i *interception) choose(hi *tls.ClientHelloInfo) (*tls.Config, error) {
+	c, s := i.c, i.c.s
+	i.facts = &flow.TLS{ServerName: hi.ServerName, Offered: hi.SupportedProtos}
+	host, port, _ := net.SplitHostPort(i.x.target)
+	name := hi.ServerName
+	if name == "" {
+		name = host
+	}
+	switch {
+	case hi.ServerName != "" && s.passes(net.JoinHostPort(hi.ServerName, port), hi.ServerName):
+		i.pass = "a host that is passed through unread"
+	case len(hi.SupportedProtos) > 0 && !slices.Contains(hi.SupportedProtos, http11):
+		i.pass = "the client does not offer HTTP/1.1 in ALPN: " + strings.Join(hi.SupportedProtos, ", ")
+	}
+	if i.pass != "" {
+		return nil, errPass
+	}
+	i.hello = wire.Hello{ServerName: hi.ServerName, Verify: name}
+	if len(hi.SupportedProtos) > 0 {
+		i.hello.Protocols = []string{http11}
+	}
+	i.hello.Min, i.hello.Max = versions(hi.SupportedVersions)
+	i.reach(hi)
+	// The origin took its time; the client has the rest of its own.
+	c.conn.SetDeadline(time.Now().Add(helloTimeout))
+
+	var origin *x509.Certificate
+	if i.up != nil {
+		origin = i.up.Leaf
+	}
+	leaf, err := s.opt.CA.Leaf(hi.Context(), name, origin)
+	if err != nil {
+		i.refuse = err
+		return nil, err
+	}
+	cfg := &tls.Config{Certificates: []tls.Certificate{*leaf}, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true}
+	if i.broken != nil || i.up.TLS.ALPN != "" {
+		cfg.NextProtos = i.hello.Protocols
+	}
+	return cfg, nil
+}
+
+// reach connects to the origin. A failure is kept, to be told inside: a client
+// can show an answer, and not why a handshake failed.
+func (i *interception) reach(hi *tls.ClientHelloInfo) {
+	i.c.conn.SetDeadline(time.Time{}) // the dial has its own
+	d := &i.c.s.dialer
+	if i.up == nil || !i.up.Alive() {
+		if i.up != nil {
+			i.up.Close()
+		}
+		i.up, i.broken = d.Connect(hi.Context(), i.x.target)
+	}
+	if i.broken == nil {
+		i.broken = d.Secure(hi.Context(), i.up, i.x.target, i.hello)
+	}
+	if i.broken != nil {
+		i.up = nil
+	}
+}
+
+// helloFor is how an origin is spoken to without a client whose hello says it.
+func helloFor(target string) *wire.Hello {
+	host, _, _ := net.SplitHostPort(target)
+	h := &wire.Hello{Verify: host, Protocols: []string{http11}}
+	if net.ParseIP(host) == nil {
+		h.ServerName = host
+	}
+	return h
+}
+
+// versions are the lowest and highest versions that a client offers and
+// crypto/tls knows, so that the origin is offered no others.
+func versions(offered []uint16) (lowest, highest uint16) {
+	for _, v := range offered {
+		if v < tls.VersionTLS10 || v > tls.VersionTLS13 { // also what RFC 8701 makes up
+			continue
+		}
+		if lowest == 0 || v < lowest {
+			lowest = v
+		}
+		highest = max(highest, v)
+	}
+	return lowest, highest
+}
+
+// passThrough hands the connection, from its first byte, to the origin.
+func (c *client) passThrough(i *interception, conn *helloConn) {
+	i.x.altered = append(i.x.altered, "not read: "+i.pass)
+	c.opaque(i.x, i.up, conn.kept, true)
+}
+
+// noHandshake records that a client did not accept our certificate, or gave up.
+func (c *client) noHandshake(start time.Time, i *interception, err error) {
+	text, sni := handshakeText(i, err), ""
+	f := &flow.Flow{Kind: flow.Handshake, Scheme: "https", Conn: c.facts, Request: i.x.req.Message(), Times: flow.Timings{Start: start}}
+	if i.facts != nil {
+		f.Conn.ClientTLS, sni = i.facts, i.facts.ServerName
+	}
+	f.Authority = authorityFor(i.x.req.Authority, sni)
+	f.Conn.Target = i.x.target
+	o := flow.Outcome{Conn: f.Conn, Times: f.Times, Err: &flow.Failure{Side: "client", Op: "tls", Text: text}}
+	if i.refuse != nil {
+		o.Err.Side = "why403"
+	}
+	o.Times.End = time.Now()
+	c.s.opt.Store.End(c.s.opt.Store.Begin(f), o)
+}
+
+// handshakeText says why a handshake with a client failed, and what that usually means.
+func handshakeText(i *interception, err error) string {
+	var remote *net.OpError
+	switch {
+	case i.refuse != nil:
+		return "no certificate could be made for it: " + i.refuse.Error()
+	case errors.As(err, &remote) && remote.Op == "remote error":
+		alert := strings.TrimPrefix(remote.Err.Error(), "tls: ")
+		switch alert {
+		case "unknown certificate authority", "bad certificate", "unknown certificate", "certificate unknown":
+			return fmt.Sprintf("the client does not trust why403's certificate authority, or pins the server's certificate (TLS alert: %s)", alert)
+		case "protocol version not supported", "handshake failure":
+			return "the client and why403 have no TLS version or cipher in common (TLS alert: " + alert + ")"
+		}
+		return "the client gave up the handshake (TLS alert: " + alert + ")"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		if i.facts == nil {
+			return "the client closed the connection before its hello was complete"
+		}
+		return "the client closed the connection when it saw why403's certificate: it does not trust the authority, or pins the server's"
+	case isTimeout(err):
+		return "the client did not finish the handshake in time"
+	}
+	return "the handshake with the client failed: " + readable(err)
+}

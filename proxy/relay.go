@@ -1,0 +1,94 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"sync"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/wire"
+)
+
+// upgrade passes the origin's agreement (101, or 2xx to a CONNECT) on, and
+// then both directions until both have ended. What passes is recorded as frames.
+func (x *exchange) upgrade() error {
+	x.stopUpload() // of a body that should not be there
+	x.c.gone.stop()
+	if _, err := x.c.conn.Write(x.resp.Raw); err != nil {
+		x.clientGone(err)
+		return err
+	}
+	x.recordHead()
+	x.mu.Lock()
+	x.final = true
+	x.mu.Unlock()
+	x.relay(x.up, x.tape(flow.ClientFrame, x.begin), x.tape(flow.OriginFrame, x.begin))
+	return nil
+}
+
+// relay passes bytes both ways between the client and u until both directions
+// have ended or one has failed. The end of one direction is passed on: many
+// protocols still send in the other. A nil tape records nothing.
+func (x *exchange) relay(u *wire.Upstream, fromClient, fromOrigin *wire.Tape) {
+	c := x.c
+	c.gone.stop()
+	var both sync.WaitGroup
+	one := func(n *int64, dst, src net.Conn, r *wire.Reader, tape *wire.Tape) {
+		both.Go(func() {
+			var err error
+			if *n, err = pipe(dst, src, r, tape); err != nil { // the other direction ends with it
+				c.conn.Close()
+				u.Close()
+			}
+		})
+	}
+	one(&x.relayedIn, u.Conn, c.conn, c.r, fromClient)
+	one(&x.relayedOut, c.conn, u.Conn, u.R, fromOrigin)
+	both.Wait()
+}
+
+// pipe copies src to dst to its end, and passes the end on.
+func pipe(dst, src net.Conn, r *wire.Reader, tape *wire.Tape) (n int64, err error) {
+	if tape == nil {
+		n, err = pipePlain(dst, src, r)
+	} else {
+		n, err = pipeTaped(dst, r, tape)
+	}
+	if err == nil {
+		err = wire.CloseWrite(dst)
+	}
+	return n, err
+}
+
+// pipePlain moves bytes without looking at them; between two TCP connections
+// the kernel does it, without a buffer of ours.
+func pipePlain(dst, src net.Conn, r *wire.Reader) (int64, error) {
+	early := r.Buffered()
+	n, err := dst.Write(early)
+	r.Discard(n)
+	if err != nil {
+		return int64(n), err
+	}
+	r.Release()
+	m, err := io.Copy(dst, src)
+	return int64(n) + m, err
+}
+
+func pipeTaped(dst net.Conn, r *wire.Reader, tape *wire.Tape) (n int64, err error) {
+	for {
+		for len(r.Buffered()) > 0 {
+			b := r.Buffered()
+			if _, err := dst.Write(b); err != nil {
+				return n, err
+			}
+			tape.Add(b)
+			n += int64(len(b))
+			r.Discard(len(b))
+		}
+		if err := r.Fill(); err == io.EOF {
+			return n, nil
+		} else if err != nil {
+			return n, err
+		}
+	}
+}

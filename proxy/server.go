@@ -1,0 +1,253 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/why403/why403/certs"
+	"github.com/why403/why403/proxy/wire"
+)
+
+// Recorder takes down the flows; session.Store is one.
+type Recorder = wire.Recorder
+
+// Options configure a Server.
+type Options struct {
+	Store    Recorder
+	CA       *certs.CA
+	Roots    *x509.CertPool // that origins are verified against; nil: the system's
+	Insecure bool           // go on although an origin's certificate does not verify
+	// Dial makes connections to origins; nil: directly. No proxy variable of the environment is looked at.
+	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	MaxBody int64        // bytes of one body or direction that are recorded; 0: all that the Store keeps
+	Tunnel  []string     // hosts (host, *.host, host:port) whose TLS is passed through unread
+	Log     func(string) // what has no place in a flow; nil: nowhere
+}
+
+const (
+	headTimeout   = 30 * time.Second // from the first byte of a head to its end
+	idleTimeout   = 5 * time.Minute  // between two requests of a client
+	upstreamIdle  = 90 * time.Second // after which an unused connection to an origin is closed
+	helloTimeout  = 15 * time.Second // for the client's part of a TLS handshake, the origin's not counted
+	lingerTimeout = 2 * time.Second  // for a client to read our last answer before the connection is reset
+	lingerBytes   = 1 << 20
+	maxUpstreams  = 32 // of one client connection
+)
+
+// Server is the proxy.
+type Server struct {
+	opt    Options
+	dialer wire.Dialer
+	front  *front
+	tls    *tls.Config // for clients
+
+	mu        sync.Mutex
+	listeners map[net.Listener]bool
+	conns     map[net.Conn]bool // client connections; true: idle
+	closing   bool
+	serving   sync.WaitGroup // one a client connection
+}
+
+// New is a Server that does not listen yet.
+func New(o Options) (*Server, error) {
+	switch {
+	case o.Store == nil:
+		return nil, errors.New("proxy: no recorder")
+	case o.CA == nil:
+		return nil, errors.New("proxy: no certificate authority")
+	}
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
+	s := &Server{opt: o, listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
+	s.dialer = wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Refuse: s.refuseSelf}
+	s.front = newFront(o.Log)
+	s.tls = &tls.Config{GetConfigForClient: chooseConfig, MinVersion: tls.VersionTLS10}
+	return s, nil
+}
+
+// ErrClosed is returned by Serve when Shutdown was called.
+var ErrClosed = errors.New("proxy: closed")
+
+// Serve accepts clients on the listeners, and closes them at the end. It
+// returns nil when ctx is done, ErrClosed after Shutdown, else the error of the
+// listener that failed first; in each case no connection and no goroutine of
+// this call is left.
+func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	for _, l := range listeners {
+		s.listeners[l] = true
+	}
+	s.mu.Unlock()
+	defer s.forget(listeners)
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	})
+	defer stop()
+	var accepting sync.WaitGroup
+	for _, l := range listeners {
+		accepting.Go(func() { cancel(s.accept(ctx, l)) })
+	}
+	accepting.Wait()
+	s.mu.Lock()
+	closing := s.closing
+	s.mu.Unlock()
+	if closing {
+		s.serving.Wait() // Shutdown decides how long they may take
+		return ErrClosed
+	}
+	s.closeConns(func(bool) bool { return true })
+	s.serving.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// accept serves the clients of one listener until it is closed.
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, net.ErrClosed) {
+				return context.Canceled
+			}
+			if t, ok := err.(interface{ Temporary() bool }); ok && t.Temporary() { // out of descriptors: others may end
+				s.opt.Log(fmt.Sprintf("accept on %s: %v; trying again", l.Addr(), err))
+				select {
+				case <-time.After(50 * time.Millisecond):
+					continue
+				case <-ctx.Done():
+					return context.Canceled
+				}
+			}
+			return fmt.Errorf("proxy: accept on %s: %w", l.Addr(), err)
+		}
+		if !s.adopt(c) {
+			c.Close()
+			continue
+		}
+		go s.serve(ctx, c)
+	}
+}
+
+func (s *Server) adopt(c net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.conns[c] = true
+	s.serving.Add(1)
+	return true
+}
+
+// serve serves one client connection to its end.
+func (s *Server) serve(ctx context.Context, conn net.Conn) {
+	defer s.serving.Done()
+	defer func() {
+		s.mu.Lock()
+		delete(s.conns, conn)
+		s.mu.Unlock()
+		conn.Close()
+	}()
+	defer func() {
+		if p := recover(); p != nil { // one broken exchange must not end all the others
+			s.opt.Log(fmt.Sprintf("panic while serving %s: %v\n%s", conn.RemoteAddr(), p, debug.Stack()))
+		}
+	}()
+	c := newClient(s, ctx, conn)
+	defer c.close()
+	c.serve()
+}
+
+// setIdle notes whether the connection waits for a request: Shutdown closes those at once.
+func (s *Server) setIdle(c net.Conn, idle bool) (goOn bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.conns[c]; ok {
+		s.conns[c] = idle
+	}
+	return !s.closing
+}
+
+// Shutdown stops accepting, closes idle connections, and waits for the
+// exchanges under way. When ctx is done, it closes these too and returns ctx's error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	s.mu.Unlock()
+	s.closeConns(func(idle bool) bool { return idle })
+	done := make(chan struct{})
+	go func() { s.serving.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		s.closeConns(func(bool) bool { return true })
+		<-done
+		return ctx.Err()
+	}
+}
+
+func (s *Server) closeConns(which func(idle bool) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c, idle := range s.conns {
+		if which(idle) {
+			c.Close()
+		}
+	}
+}
+
+func (s *Server) forget(listeners []net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range listeners {
+		l.Close()
+		delete(s.listeners, l)
+	}
+}
+
+// refuseSelf refuses a connection that came out at one of our own listeners,
+// whatever name led there: it would go round in circles.
+func (s *Server) refuseSelf(c net.Conn) *wire.Trouble {
+	remote, ok := c.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return nil
+	}
+	local, _ := c.LocalAddr().(*net.TCPAddr)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l := range s.listeners {
+		own, ok := l.Addr().(*net.TCPAddr)
+		if !ok || own.Port != remote.Port {
+			continue
+		}
+		if own.IP.Equal(remote.IP) || own.IP.IsUnspecified() && local != nil && local.IP.Equal(remote.IP) {
+			t := &wire.Trouble{Reason: wire.Loop, Hint: "ask for the server that you mean; for how to use this proxy, open it without a proxy"}
+			t.Side, t.Op, t.Text = "why403", "dial", fmt.Sprintf("%s is this proxy itself: the request would go round in circles", own)
+			return t
+		}
+	}
+	return nil
+}

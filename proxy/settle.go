@@ -1,0 +1,188 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"syscall"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/wire"
+)
+
+// settle ends the exchange after its answer has moved as far as it could, and
+// reports whether the client's connection can carry another.
+func (x *exchange) settle() bool {
+	if x.upload != nil {
+		if x.received == nil && x.answer == nil && x.resp != nil && x.resp.Persistent() {
+			x.awaitUpload()
+		} else {
+			x.drop()
+			x.stopUpload()
+		}
+	}
+	c := x.c
+	c.gone.stop()
+	keep := x.received == nil && x.answer == nil && x.resp != nil && x.resp.Persistent() &&
+		x.sent == nil && x.body.Done() && x.req.Persistent()
+	x.mu.Lock()
+	keep = keep && !x.final
+	x.mu.Unlock()
+	x.end()
+	switch {
+	case keep:
+		c.keep(x.scheme+" "+x.target, x.up)
+	case x.silent || x.received != nil:
+	case !x.body.Done() || len(c.r.Buffered()) > 0:
+		c.linger()
+	}
+	return keep
+}
+
+// keep puts u by for the next request.
+func (c *client) keep(key string, u *wire.Upstream) {
+	if len(u.R.Buffered()) > 0 { // more than was asked for: whose answer would that be?
+		u.Close()
+		delete(c.ups, key)
+		return
+	}
+	u.R.Release()
+	u.Last = time.Now()
+	if len(c.ups) > 1 {
+		c.dropIdle(u.Last)
+	}
+}
+
+// awaitUpload lets the body of the request go on after an early answer, as it
+// would without us, until it is through or one of the two ends closes.
+func (x *exchange) awaitUpload() {
+	origin := watch{conn: x.up.Conn, r: x.up.R}
+	origin.start(0, func(error) { x.c.conn.SetReadDeadline(longAgo) })
+	<-x.upload
+	origin.stop()
+	x.c.conn.SetReadDeadline(time.Time{})
+}
+
+// stopUpload stops the goroutine that sends the body, if there is one, and waits for it.
+func (x *exchange) stopUpload() {
+	if x.upload == nil {
+		return
+	}
+	x.c.conn.SetReadDeadline(longAgo)
+	<-x.upload
+	x.c.conn.SetReadDeadline(time.Time{})
+}
+
+// cutShort notes why the answer did not reach the client whole, and lets the client see that it did not.
+func (x *exchange) cutShort() {
+	var ce *wire.CopyError
+	if !errors.As(x.received, &ce) {
+		return
+	}
+	switch ce.Side {
+	case wire.Writing:
+		x.note("client", "abort", "the client closed the connection before the answer was complete")
+		return
+	case wire.Malformed:
+		if !x.headOut { // nothing has been written yet
+			t := &wire.Trouble{Reason: wire.Garbage, Failure: flow.Failure{Side: "origin", Op: "parse"},
+				Hint: "the server or something in front of it breaks the chunked coding (RFC 9112, 7.1)"}
+			t.Text = fmt.Sprintf("%s sent a broken body: %s", x.target, ce.Err)
+			x.fail(t)
+			x.received = x.writeAnswer()
+			return
+		}
+		x.note("origin", "parse", fmt.Sprintf("the body of the answer is broken: %s", ce.Err))
+	default:
+		if x.resp.Framing == flow.UntilClose && x.up.TLS != nil && errors.Is(ce.Err, io.ErrUnexpectedEOF) {
+			break // no close_notify: usual, and all that can be known is that it ended (RFC 9112, 9.8)
+		}
+		text := fmt.Sprintf("the answer ended after %d bytes", x.respBody.Size)
+		if x.resp.Framing == flow.ByLength {
+			text += fmt.Sprintf(" of %d", x.resp.Length)
+		}
+		x.note("origin", "read", text+": "+readable(ce.Err))
+	}
+	// The client must not take what it got for the whole: no close_notify inside TLS, and a reset for a reset.
+	if t, ok := x.c.tcp.(*net.TCPConn); ok && errors.Is(ce.Err, syscall.ECONNRESET) {
+		t.SetLinger(0)
+	}
+	x.c.tcp.Close()
+}
+
+func (x *exchange) note(side, op, text string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.failLocked(side, op, text)
+}
+
+// record tells the recorder that the exchange has begun. See begin.
+func (x *exchange) record() flow.ID {
+	return x.c.s.opt.Store.Begin(&flow.Flow{
+		Kind:      x.kind,
+		Scheme:    x.scheme,
+		Authority: x.authority,
+		Request:   x.req.Message(),
+		Times:     flow.Timings{Start: x.times.Start},
+		Conn:      x.conn,
+		Altered:   x.altered,
+	})
+}
+
+// recordHead records the head of the origin's answer, once.
+func (x *exchange) recordHead() flow.ID {
+	id := x.begin()
+	if !x.headOut {
+		x.headOut = true
+		x.c.s.opt.Store.Append(id, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: x.resp.Message()})
+	}
+	return id
+}
+
+func (x *exchange) tape(kind flow.PartKind, open func() flow.ID) *wire.Tape {
+	return wire.NewTape(x.c.s.opt.Store, kind, x.c.s.opt.MaxBody, open)
+}
+
+// end completes the recording, once, and lets go of what outlives the goroutine.
+func (x *exchange) end() {
+	if x.ended {
+		return
+	}
+	x.ended = true
+	x.cancel()
+	x.mu.Lock()
+	if x.half != nil {
+		x.half.Stop()
+	}
+	x.live = nil
+	if x.failure == nil && x.c.ctx.Err() != nil && (x.received != nil || x.resp == nil) {
+		x.failLocked("why403", "abort", "why403 was stopped")
+	}
+	failure := x.failure
+	x.mu.Unlock()
+
+	id := x.begin()
+	o := flow.Outcome{Times: x.times, Conn: x.conn, Altered: x.altered, Err: failure}
+	o.Times.End = time.Now()
+	if x.req.Framing != flow.NoBody {
+		o.Request = x.req.Message()
+		o.Request.Body.Size, o.Request.Trailers = x.body.Size, x.body.Trailers()
+	}
+	switch {
+	case x.kind == flow.Tunnel && x.answer == nil:
+		o.Request = x.req.Message()
+		o.Request.Body = flow.Body{Framing: flow.UntilClose, Size: x.relayedIn}
+		o.Response = &flow.Message{Proto: "HTTP/1.1", Status: 200, Reason: "Connection established",
+			Body: flow.Body{Framing: flow.UntilClose, Size: x.relayedOut}}
+	case x.answer != nil:
+		if !x.silent {
+			o.Response = x.answer.message(x.req.Method)
+		}
+	case x.resp != nil:
+		o.Response = x.resp.Message()
+		o.Response.Body.Size, o.Response.Trailers = x.respBody.Size, x.respBody.Trailers()
+	}
+	x.c.s.opt.Store.End(id, o)
+}

@@ -1,0 +1,90 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/why403/why403/flow"
+)
+
+// Recorder takes down flows as they happen; session.Store is one. Begin and
+// Append may block by the recorder's own overload policy, never for long.
+type Recorder interface {
+	Begin(*flow.Flow) flow.ID
+	Append(flow.ID, flow.Part)
+	End(flow.ID, flow.Outcome)
+}
+
+const partSize = 32 << 10 // bytes of content in one part at most, give or take one read
+
+// Tape gives the content of one body to a Recorder, in parts that belong to
+// the recorder. A nil Tape records nothing.
+type Tape struct {
+	rec   Recorder
+	open  func() flow.ID // nil once called
+	id    flow.ID
+	kind  flow.PartKind
+	limit int64 // bytes still kept; what comes after is counted
+	data  []byte
+	over  int64 // bytes counted and not kept since the last part
+}
+
+// NewTape records content as parts of kind. open gives the flow's id; it is
+// called once, as soon as the first bytes are on their way to the other side,
+// be they only those of a head. Of all content, at most limit bytes are kept;
+// 0 is no limit.
+func NewTape(rec Recorder, kind flow.PartKind, limit int64, open func() flow.ID) *Tape {
+	if limit <= 0 {
+		limit = 1<<63 - 1
+	}
+	return &Tape{rec: rec, open: open, kind: kind, limit: limit}
+}
+
+// add takes a copy of p; flush hands over what add took.
+func (t *Tape) add(p []byte) {
+	if t == nil || len(p) == 0 {
+		return
+	}
+	keep := int(min(t.limit, int64(len(p))))
+	t.limit -= int64(keep)
+	t.over += int64(len(p) - keep)
+	if p = p[:keep]; keep == 0 {
+		return
+	}
+	if len(t.data) > 0 && len(t.data)+keep > partSize {
+		t.hand()
+	}
+	t.data = append(t.data, p...)
+}
+
+// flush hands over what is pending.
+func (t *Tape) flush() {
+	switch {
+	case t == nil:
+	case len(t.data) > 0 || t.over > 0:
+		t.hand()
+	default:
+		t.begin()
+	}
+}
+
+// Add records p, which has gone to the other side, at once.
+func (t *Tape) Add(p []byte) {
+	t.add(p)
+	t.flush()
+}
+
+func (t *Tape) begin() {
+	if t.open != nil {
+		t.id, t.open = t.open(), nil
+	}
+}
+
+func (t *Tape) hand() {
+	t.begin()
+	part := flow.Part{Kind: t.kind, At: time.Now(), Data: t.data}
+	if t.over > 0 {
+		part.Size = int64(len(t.data)) + t.over
+	}
+	t.data, t.over = nil, 0
+	t.rec.Append(t.id, part)
+}
