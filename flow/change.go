@@ -9,15 +9,15 @@ const (
 	InScheme      Place = "scheme"       // ""
 	InHost        Place = "host"         // "" (the URL's authority; the Host field is a header)
 	InPath        Place = "path"         // ""
-	InQuery       Place = "query"        // parameter name, decoded
+	InQuery       Place = "query"        // parameter name, decoded: Before and After are as written, percent-encoded
 	InHeader      Place = "header"       // field name
 	InHeaderOrder Place = "header-order" // "": Before and After are the names in order, comma separated
 	InHeaderCase  Place = "header-case"  // field name, lower case: Before and After are the spellings
 	InCookie      Place = "cookie"       // cookie name
 	InJWT         Place = "jwt"          // "header-name claim", such as "Authorization exp": shown, not applicable
 	InJSON        Place = "json"         // path such as $.items[0].qty: Before and After are JSON texts
-	InForm        Place = "form"         // field name, decoded
-	InMultipart   Place = "multipart"    // part name
+	InForm        Place = "form"         // field name, decoded: Before and After are as written, percent-encoded
+	InMultipart   Place = "multipart"    // part name: Before and After are the content, or the whole part when they begin with "Content-Disposition:"
 	InBody        Place = "body"         // "" (the whole body), or "line N" of a text
 	InProto       Place = "proto"        // ""
 	InConn        Place = "conn"         // "reused", "client-cert", …
@@ -25,6 +25,10 @@ const (
 
 // Change is one difference between two requests. Seen from a refused request,
 // Before is what it has and After what the accepted one had; nil is absent.
+//
+// In a Patch all Indexes of what is there (Before) count in the request as it
+// is; an Index of something new (Before is nil) is its place among those of its
+// name when the patch is done.
 type Change struct {
 	Part   Place   `json:"part"`
 	Name   string  `json:"name"`

@@ -166,6 +166,39 @@ func wrapOpen(coding string, err error) error {
 	return fmt.Errorf("content coding %s: the body is not %s: %w", coding, coding, err)
 }
 
+// Encode applies codings in the given order: what Content takes off again.
+func Encode(data []byte, codings ...string) ([]byte, error) {
+	for _, c := range codings {
+		var buf bytes.Buffer
+		var w io.WriteCloser
+		switch c {
+		case "gzip", "x-gzip":
+			w = gzip.NewWriter(&buf)
+		case "deflate":
+			w = zlib.NewWriter(&buf)
+		case "br":
+			w = brotli.NewWriter(&buf)
+		case "zstd":
+			z, err := zstd.NewWriter(&buf, zstd.WithEncoderConcurrency(1))
+			if err != nil {
+				return nil, fmt.Errorf("content coding %s: %w", c, err)
+			}
+			w = z
+		default:
+			return nil, fmt.Errorf("%w %q", ErrCoding, c)
+		}
+		_, err := w.Write(data)
+		if e := w.Close(); err == nil {
+			err = e
+		}
+		if err != nil {
+			return nil, fmt.Errorf("content coding %s: %w", c, err)
+		}
+		data = buf.Bytes()
+	}
+	return data, nil
+}
+
 // isZlib reports whether data starts with a zlib header (RFC 1950, 2.2).
 func isZlib(data []byte) bool {
 	return len(data) >= 2 && data[0]&0x0f == 8 && data[0]>>4 <= 7 && (int(data[0])<<8|int(data[1]))%31 == 0

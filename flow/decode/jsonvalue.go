@@ -64,6 +64,14 @@ func (v Value) Raw() string {
 	return string(v.d.src[v.node().start:v.node().end])
 }
 
+// Slice is a piece of the whole text.
+func (v Value) Slice(start, end int) string {
+	if v.d == nil {
+		return ""
+	}
+	return string(v.d.src[start:end])
+}
+
 // Str is the text of a string; ok is false for other kinds.
 func (v Value) Str() (text string, ok bool) {
 	if v.Kind() != String {

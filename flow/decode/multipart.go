@@ -15,8 +15,10 @@ type MultiPart struct {
 	Filename string // "" when there is none
 	Type     string // media type, "" when none is given
 	Data     []byte // part of the body; must not be changed
-	// HeadStart is where the part's head begins in the body (after the delimiter line), Start and End are those of Data.
-	HeadStart, Start, End int
+	// Places in the body: LineStart is where the part's delimiter line begins,
+	// HeadStart where that line ends, Start and End are those of Data, and Next
+	// is where the next delimiter line begins, -1 when it is missing.
+	LineStart, HeadStart, Start, End, Next int
 }
 
 // Faults of a multipart body.
@@ -61,7 +63,9 @@ func Multipart(data []byte, boundary string) ([]MultiPart, error) {
 				}
 			}
 		}
-		parts = append(parts, part(data, from, max(from, end)))
+		p := part(data, from, max(from, end))
+		p.LineStart, p.Next = at, next
+		parts = append(parts, p)
 		if next < 0 {
 			return parts, ErrNotClosed
 		}
