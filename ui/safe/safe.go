@@ -91,6 +91,40 @@ func (t Text) Skip(n int) Text {
 	return Text{strings.Repeat(" ", gone-n) + s, t.w - n}
 }
 
+// Fold breaks t into parts of at most w cells, the first of at most first cells (it is empty when not
+// even one character fits). Characters are never halved; w is at least 2. There is always one part.
+func (t Text) Fold(first, w int) []Text {
+	w = max(w, 2)
+	if t.w <= first {
+		return []Text{t}
+	}
+	var parts []Text
+	if len(t.s) == t.w {
+		for rest, room := t.s, max(first, 0); ; room = w {
+			n := min(room, len(rest))
+			parts = append(parts, Text{rest[:n], n})
+			if rest = rest[n:]; rest == "" {
+				return parts
+			}
+		}
+	}
+	start, cells, room := 0, 0, max(first, 0)
+	for i := 0; i < len(t.s); {
+		n, c := 1, 1
+		if t.s[i] >= utf8.RuneSelf || i+1 < len(t.s) && t.s[i+1] >= utf8.RuneSelf {
+			cluster, cw := ansi.FirstGraphemeCluster(t.s[i:], ansi.GraphemeWidth)
+			n, c = len(cluster), cw
+		}
+		if cells+c > room {
+			parts = append(parts, Text{t.s[start:i], cells})
+			start, cells, room = i, 0, w
+		}
+		i += n
+		cells += c
+	}
+	return append(parts, Text{t.s[start:], cells})
+}
+
 // Join puts texts one behind the other.
 func Join(ts ...Text) Text {
 	var b strings.Builder

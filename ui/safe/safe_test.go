@@ -75,6 +75,17 @@ func FuzzOf(f *testing.F) {
 		inert(t, got)
 		wide(t, got)
 		for w := range min(got.Width()+2, 40) {
+			back := Text{}
+			for i, p := range got.Fold(w, w+2) {
+				if p.Width() > w+2 || i == 0 && p.Width() > w {
+					t.Errorf("Fold(%d) of %+q has a part of %d cells", w, s, p.Width())
+				}
+				wide(t, p)
+				back = Join(back, p)
+			}
+			if back != got {
+				t.Errorf("Fold(%d) of %+q lost something", w, s)
+			}
 			if c := got.Cut(w); c.Width() > w {
 				t.Errorf("Cut(%d) of %+q is %d cells", w, s, c.Width())
 			}

@@ -1,0 +1,197 @@
+package ui
+
+import (
+	"fmt"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/why403/why403/flow"
+)
+
+// do is what an action does; keys, palette, mouse and footer all end here.
+func (m *model) do(a action) tea.Cmd {
+	switch a {
+	case goDown, goUp, goPageDown, goPageUp, goTop, goEnd:
+		m.walk(a)
+	case nextRefusal:
+		return m.seek(true)
+	case prevRefusal:
+		return m.seek(false)
+	case open:
+		return m.enter()
+	case back:
+		return m.goBack()
+	case nextPane:
+		m.otherPane()
+	case nextTab:
+		m.inspector.turn(1)
+		m.openInspector()
+	case prevTab:
+		m.inspector.turn(-1)
+		m.openInspector()
+	case filterFlows:
+		m.openFilter()
+	case presetAll, presetRefused, presetPost403:
+		return m.setFilter(presets[a-presetAll].expr)
+	case pick:
+		if m.focus == inInspector && m.inspector.tab == tabDiff && m.inspector.d != nil {
+			m.inspector.d.compare.tick()
+			return nil
+		}
+		return m.toggleMark()
+	case toggleRaw:
+		m.inspector.raw = !m.inspector.raw
+	case zoom:
+		m.zoomed = !m.zoomed
+		m.opened = m.focus == inInspector
+		m.arrange()
+	case toggleMouse:
+		m.mouse = !m.mouse
+		if m.mouse {
+			m.say(true, "the mouse works here again")
+		} else {
+			m.say(true, "the mouse selects text now; M gives it back")
+		}
+	case showHelp:
+		m.push(&help{})
+	case palette:
+		m.push(newPalette(m))
+	case quit:
+		return m.leave()
+	case editReplay:
+		return m.askEditor()
+	case replay:
+		return m.replay()
+	case applyFix:
+		return m.askFix()
+	case copyTrue:
+		m.push(newCopyMenu(m, false))
+	case copyMasked:
+		m.push(newCopyMenu(m, true))
+	}
+	return nil
+}
+
+// walk moves in the focused pane.
+func (m *model) walk(a action) {
+	if m.focus == inInspector {
+		v := &m.inspector
+		v.scroll(map[action]int{goDown: 1, goUp: -1, goPageDown: max(1, v.h-1), goPageUp: -max(1, v.h-1), goTop: -1 << 30, goEnd: 1 << 30}[a])
+		return
+	}
+	l := &m.list
+	switch a {
+	case goDown:
+		l.move(1)
+	case goUp:
+		l.move(-1)
+	case goPageDown:
+		l.move(max(1, l.h-1))
+	case goPageUp:
+		l.move(-max(1, l.h-1))
+	case goTop:
+		l.first()
+	case goEnd:
+		l.end()
+	}
+}
+
+func (m *model) openInspector() {
+	if !m.opened || m.focus != inInspector {
+		m.opened = true
+		if m.w < wide || m.zoomed {
+			m.focus = inInspector
+		}
+		m.arrange()
+	}
+}
+
+func (m *model) enter() tea.Cmd {
+	if m.focus == inList {
+		if m.list.cur == 0 {
+			return nil
+		}
+		m.opened, m.focus = true, inInspector
+		m.arrange()
+		return nil
+	}
+	switch m.inspector.tab {
+	case tabWhy:
+		m.inspector.checks = !m.inspector.checks
+	case tabDiff:
+		return m.replayTicked()
+	case tabAttempts:
+		if d := m.inspector.d; d != nil && len(d.tries) > 0 {
+			m.list.place(d.tries[len(d.tries)-1].ID)
+		}
+	}
+	return nil
+}
+
+func (m *model) goBack() tea.Cmd {
+	switch {
+	case m.focus == inInspector:
+		m.opened, m.focus = false, inList
+		m.arrange()
+	case m.zoomed:
+		m.zoomed = false
+		m.arrange()
+	case m.list.match != nil:
+		return m.setFilter("")
+	}
+	return nil
+}
+
+func (m *model) otherPane() {
+	if m.focus == inList {
+		m.focus, m.opened = inInspector, true
+	} else {
+		m.focus, m.opened = inList, false
+	}
+	m.arrange()
+}
+
+// toggleMark marks the flow under the cursor, or takes the mark away.
+func (m *model) toggleMark() tea.Cmd {
+	r := m.list.current()
+	if r == nil {
+		return nil
+	}
+	if m.o.ReadOnly {
+		m.say(false, "this session is open read-only: nothing can be marked")
+		return nil
+	}
+	marked := *r
+	marked.Marked = !r.Marked
+	m.list.rows.put(marked)
+	m.list.move(1)
+	feed, id, on := m.o.Feed, marked.ID, marked.Marked
+	return func() tea.Msg {
+		if err := feed.Note(id, flow.Annotation{Mark: &on}); err != nil {
+			return toastMsg{false, fmt.Sprintf("mark %d: %v", id, err)}
+		}
+		return nil
+	}
+}
+
+// leave quits, after asking if something is under way.
+func (m *model) leave() tea.Cmd {
+	what := ""
+	if m.running > 0 {
+		what = "a replay is under way"
+	}
+	if m.o.Busy != nil && what == "" {
+		what = m.o.Busy()
+	}
+	if what == "" {
+		return tea.Quit
+	}
+	m.push(&confirm{title: "Quit?", text: what, yes: "quit", do: func(*model) tea.Cmd { return tea.Quit }})
+	return nil
+}
+
+// say shows a short message that goes away by itself.
+func (m *model) say(good bool, text string) { m.toast.set(good, text, m.now) }
+
+// fail shows what did not work.
+func (m *model) fail(what string, err error) { m.say(false, what+": "+err.Error()) }

@@ -1,0 +1,274 @@
+package ui
+
+import (
+	"bytes"
+	"sort"
+	"strconv"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
+	"github.com/why403/why403/ui/safe"
+)
+
+// bodyLimit bounds what is decoded of one body for the screen, in bytes.
+const bodyLimit = 8 << 20
+
+// bodyDoc chooses how to show the body of m. It is made in a command; raw shows what was sent.
+func bodyDoc(th *theme, m *flow.Message, raw bool) document {
+	if m == nil || m.Body.Size == 0 {
+		return pieces{}
+	}
+	data, note := m.Body.Data, ""
+	if !raw {
+		text, cut, err := decode.Content(m, bodyLimit)
+		switch {
+		case err != nil:
+			note = "shown as sent: " + err.Error()
+		default:
+			data = text
+			if cut {
+				note = "the first " + size(int64(len(data))) + " of the decoded body"
+			}
+		}
+	}
+	if !m.Body.Whole() && note == "" {
+		note = "the first " + size(int64(len(m.Body.Data))) + " of " + size(m.Body.Size)
+	}
+	if m.Body.Cut() {
+		note += "; only " + size(m.Body.Kept) + " were kept"
+	}
+	docs := []document{}
+	if note != "" {
+		docs = append(docs, pieces{{said(th.warn, note)}})
+	}
+	return joined(append(docs, render(th, m, data, raw)...)...)
+}
+
+func render(th *theme, m *flow.Message, data []byte, raw bool) []document {
+	media, _ := decode.MediaType(m.Header)
+	if raw {
+		if isText(data) {
+			return []document{newTextDoc(data, false)}
+		}
+		return []document{hexDoc(data)}
+	}
+	switch {
+	case decode.IsJSON(media) || looksJSON(data):
+		if pretty, ok := prettyJSON(data); ok {
+			return []document{newTextDoc(pretty, true)}
+		}
+		_, err := decode.ParseJSON(data)
+		warn := pieces{}
+		if err != nil && m.Body.Whole() {
+			warn = pieces{{said(th.warn, "no valid JSON: "+err.Error())}}
+		}
+		if isText(data) {
+			return []document{warn, newTextDoc(data, true)}
+		}
+	case decode.IsForm(media):
+		if rows := formRows(th, data); rows != nil {
+			return []document{rows}
+		}
+	}
+	if text, _ := decode.UTF8(data, m.Header.Get("Content-Type")); (decode.IsText(media) || media == "") && isText(text) {
+		return []document{newTextDoc(text, false)}
+	}
+	if isText(data) {
+		return []document{newTextDoc(data, false)}
+	}
+	return []document{hexDoc(data)}
+}
+
+// formRows shows a form field by field, decoded, in the order sent.
+func formRows(th *theme, data []byte) pieces {
+	pairs := decode.Form(data)
+	if len(pairs) == 0 || len(pairs) > 2000 {
+		return nil
+	}
+	name := 0
+	for _, p := range pairs {
+		name = max(name, min(28, safe.Of(p.Name).Width()))
+	}
+	var out pieces
+	for _, p := range pairs {
+		n := safe.Of(p.Name).Cut(name)
+		out = append(out, []piece{{th.accent, n}, {"", space(name - n.Width() + 2)}, said(th.text, p.Value)})
+	}
+	return out
+}
+
+// isText reports whether the beginning of data looks like text rather than like bytes.
+func isText(data []byte) bool {
+	head := data[:min(len(data), 4096)]
+	odd := 0
+	for _, c := range head {
+		if c == 0 {
+			return false
+		}
+		if c < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != 0x1b && c != '\f' {
+			odd++
+		}
+	}
+	t := bytes.ToValidUTF8(head, nil)
+	odd += len(head) - len(t)
+	return odd*20 <= len(head)
+}
+
+func looksJSON(data []byte) bool {
+	t := bytes.TrimSpace(data[:min(len(data), 64)])
+	return len(t) > 1 && (t[0] == '{' && (t[1] == '"' || t[1] == '}' || t[1] == ' ' || t[1] == '\n' || t[1] == '\r') || t[0] == '[' && bytes.IndexByte([]byte(`{["-0123456789]tfn `), t[1]) >= 0)
+}
+
+// textDoc is text of any length, broken into rows of the width of the screen. What it keeps is the
+// place where each line begins; rows are made when they are seen.
+type textDoc struct {
+	data  []byte
+	start []int32 // offset of each line
+	json  bool    // colour it as JSON
+	// first is the index of each line's first row at width w.
+	first []int32
+	w     int
+	// last remembers the rows of one line that is not plain ASCII or is long.
+	lastLine int
+	lastRows [][]piece
+}
+
+func newTextDoc(data []byte, json bool) *textDoc {
+	data = bytes.TrimSuffix(data, []byte("\n"))
+	d := &textDoc{data: data, json: json, lastLine: -1, start: []int32{0}}
+	for i := 0; ; {
+		n := bytes.IndexByte(data[i:], '\n')
+		if n < 0 {
+			return d
+		}
+		i += n + 1
+		d.start = append(d.start, int32(i))
+	}
+}
+
+func (d *textDoc) line(i int) []byte {
+	end := len(d.data)
+	if i+1 < len(d.start) {
+		end = int(d.start[i+1]) - 1
+	}
+	return bytes.TrimSuffix(d.data[d.start[i]:end], []byte("\r"))
+}
+
+func (d *textDoc) rows(w int) int {
+	if d.w != w {
+		d.w, d.lastLine = w, -1
+		d.first = make([]int32, len(d.start)+1)
+		for i := range d.start {
+			d.first[i+1] = d.first[i] + int32(d.height(i))
+		}
+	}
+	return int(d.first[len(d.start)])
+}
+
+func (d *textDoc) height(i int) int {
+	text := d.line(i)
+	if simple(text) {
+		return max(1, (len(text)+d.w-1)/d.w)
+	}
+	return len(fold([]piece{{"", safe.Bytes(untab(text))}}, d.w))
+}
+
+func (d *textDoc) draw(th *theme, i int, l *line) {
+	n := d.rows(l.max)
+	if i >= n {
+		return
+	}
+	at := sort.Search(len(d.start), func(k int) bool { return int(d.first[k+1]) > i })
+	if at != d.lastLine {
+		text := d.line(at)
+		if d.json {
+			d.lastRows = fold(jsonPieces(th, text), d.w)
+		} else {
+			d.lastRows = fold([]piece{{th.text, safe.Bytes(untab(text))}}, d.w)
+		}
+		d.lastLine = at
+	}
+	if k := i - int(d.first[at]); k < len(d.lastRows) {
+		for _, p := range d.lastRows[k] {
+			l.text(p.style, p.text)
+		}
+	}
+}
+
+// simple reports whether every byte of text is one cell.
+func simple(text []byte) bool {
+	for _, c := range text {
+		if c < 0x20 || c > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// untab replaces tabs by spaces up to the next multiple of four.
+func untab(text []byte) []byte {
+	if bytes.IndexByte(text, '\t') < 0 {
+		return text
+	}
+	var out []byte
+	for _, c := range text {
+		if c != '\t' {
+			out = append(out, c)
+			continue
+		}
+		out = append(out, spaces[:4-len(out)%4]...)
+	}
+	return out
+}
+
+// fold breaks pieces into rows of at most w cells; there is always one row.
+func fold(ps []piece, w int) [][]piece {
+	w = max(w, 2)
+	rows := [][]piece{nil}
+	left := w
+	for _, p := range ps {
+		if p.text.Empty() {
+			continue
+		}
+		for i, part := range p.text.Fold(left, w) {
+			if i > 0 {
+				rows, left = append(rows, nil), w
+			}
+			if !part.Empty() {
+				rows[len(rows)-1] = append(rows[len(rows)-1], piece{p.style, part})
+				left -= part.Width()
+			}
+		}
+	}
+	return rows
+}
+
+// hexDoc is bytes: offset, sixteen of them, and what they are as ASCII.
+type hexDoc []byte
+
+func (d hexDoc) per(w int) int {
+	if w < 10+3*16+17 {
+		return 8
+	}
+	return 16
+}
+
+func (d hexDoc) rows(w int) int { n := d.per(w); return (len(d) + n - 1) / n }
+
+func (d hexDoc) draw(th *theme, i int, l *line) {
+	n := d.per(l.max)
+	part := d[i*n : min(len(d), (i+1)*n)]
+	off := strconv.FormatInt(int64(i*n), 16)
+	l.put(th.muted, words("00000000"[:max(0, 8-len(off))])).text(th.muted, safe.Of(off)).gap(2)
+	const digits = "0123456789abcdef"
+	text := make([]byte, 0, 16)
+	hex := make([]byte, 0, 48)
+	for _, c := range part {
+		hex = append(hex, digits[c>>4], digits[c&15], ' ')
+		if c < 0x20 || c > 0x7e {
+			c = '.'
+		}
+		text = append(text, c)
+	}
+	l.text(th.text, safe.Bytes(hex)).to(10+3*n+1).text(th.accent, safe.Bytes(text))
+}

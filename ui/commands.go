@@ -1,0 +1,382 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/diff"
+	"github.com/why403/why403/flow/filter"
+	"github.com/why403/why403/flow/session"
+)
+
+// Rows reach the screen in batches, at most one in batchEvery, of at most batchMax.
+const (
+	batchEvery = 33 * time.Millisecond
+	batchMax   = 2048
+)
+
+// Answers of the commands.
+type (
+	rowsMsg struct {
+		rows []session.Row
+		rev  session.Rev
+		last flow.ID
+	}
+	pageMsg struct {
+		asked []flow.ID
+		rows  []session.Row
+		err   error
+	}
+	scanMsg struct {
+		version int
+		ids     []flow.ID // newest first
+		rows    []session.Row
+		next    flow.ID
+		err     error
+	}
+	seekMsg struct {
+		version int
+		row     *session.Row
+		err     error
+	}
+	dossierMsg struct {
+		id  flow.ID
+		rev session.Rev
+		d   *dossier
+	}
+	tickMsg  time.Time
+	toastMsg struct {
+		good bool
+		text string
+	}
+)
+
+// listen waits for something new and takes it, a batch at a time.
+func (m *model) listen() tea.Cmd {
+	feed, rev, ctx := m.o.Feed, m.rev, m.ctx
+	return func() tea.Msg {
+		select {
+		case <-feed.Changed(rev):
+		case <-ctx.Done():
+			return nil
+		}
+		rows, next := feed.Since(rev, batchMax)
+		return rowsMsg{rows, next, feed.Last()}
+	}
+}
+
+// later is listen after the pause between two batches.
+func (m *model) later() tea.Cmd {
+	next, ctx := m.listen(), m.ctx
+	return func() tea.Msg {
+		t := time.NewTimer(batchEvery)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return next()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (m *model) rowsCame(b rowsMsg) tea.Cmd {
+	m.now = m.o.Now()
+	m.rev = b.rev
+	for i := range b.rows {
+		r := &b.rows[i]
+		m.spark.add(r, m.now)
+		m.note(r)
+	}
+	m.list.add(b.rows, b.last)
+	m.list.trim()
+	m.stats = m.o.Feed.Stats()
+	return m.later()
+}
+
+// note keeps what rows say about each other.
+func (m *model) note(r *session.Row) {
+	if r.Parent == 0 {
+		return
+	}
+	if r.Parent == m.inspector.id {
+		m.loadedRev = 0 // its attempts are shown there
+	}
+	known := m.tries[r.Parent]
+	for _, t := range known {
+		if t == r.ID {
+			return
+		}
+	}
+	if len(m.tries) < keepRows {
+		m.tries[r.Parent] = append(known, r.ID)
+	}
+}
+
+// fetch reads the rows ids, which are in order. Neighbours are read in one go, with some around them.
+func (m *model) fetch(ids []flow.ID) tea.Cmd {
+	feed, ctx := m.o.Feed, m.ctx
+	near := m.list.match == nil
+	return func() tea.Msg {
+		msg := pageMsg{asked: ids}
+		if near {
+			from := max(1, ids[0]-64)
+			msg.rows, msg.err = feed.Page(ctx, from, int(ids[len(ids)-1]-from)+65)
+			return msg
+		}
+		for _, id := range ids {
+			r, err := feed.Row(ctx, id)
+			if err == nil {
+				msg.rows = append(msg.rows, r)
+			} else if ctx.Err() != nil {
+				msg.err = err
+				break
+			}
+		}
+		return msg
+	}
+}
+
+func (m *model) pageCame(p pageMsg) {
+	m.fetching = false
+	if p.err != nil {
+		m.fail("read flows", p.err)
+	}
+	for i := range p.rows {
+		m.list.rows.put(p.rows[i])
+		m.note(&p.rows[i])
+	}
+	for _, id := range p.asked {
+		m.list.rows.missing(id)
+	}
+	m.list.trim()
+}
+
+// scanStep is how many flows one step of a filter's scan looks at.
+const scanStep = 4000
+
+// scan looks at flows from id next downwards, newest first.
+func (m *model) scan(expr *filter.Expr, next flow.ID) tea.Cmd {
+	feed, ctx, version := m.o.Feed, m.ctx, m.scanning
+	return func() tea.Msg {
+		msg := scanMsg{version: version}
+		from := max(1, next-scanStep+1)
+		for at := from; at <= next; {
+			page, err := feed.Page(ctx, at, min(1000, int(next-at)+1))
+			if err != nil {
+				msg.err = err
+				return msg
+			}
+			if len(page) == 0 {
+				break
+			}
+			for i := range page {
+				if page[i].ID <= next && expr.Match(subject(&page[i])) {
+					msg.ids = append(msg.ids, page[i].ID)
+					msg.rows = append(msg.rows, page[i])
+				}
+			}
+			at = page[len(page)-1].ID + 1
+		}
+		for i, j := 0, len(msg.ids)-1; i < j; i, j = i+1, j-1 {
+			msg.ids[i], msg.ids[j] = msg.ids[j], msg.ids[i]
+		}
+		msg.rows = msg.rows[max(0, len(msg.rows)-200):] // those that the screen may show next
+		msg.next = from - 1
+		return msg
+	}
+}
+
+func (m *model) scanCame(s scanMsg) tea.Cmd {
+	if s.version != m.scanning || m.list.match == nil {
+		return nil
+	}
+	if s.err != nil {
+		m.fail("filter", s.err)
+		return nil
+	}
+	for i := range s.rows {
+		m.list.rows.put(s.rows[i])
+	}
+	m.list.scanned(s.ids, s.next)
+	m.list.trim()
+	if s.next > 0 {
+		return m.scan(m.list.match.expr, s.next)
+	}
+	return nil
+}
+
+// seek looks for the next refused flow from the cursor, downwards or upwards.
+func (m *model) seek(down bool) tea.Cmd {
+	m.seeking++
+	feed, ctx, version := m.o.Feed, m.ctx, m.seeking
+	from, last := m.list.cur, m.list.last
+	fits := func(r *session.Row) bool { return r.Refused() && ended(r) }
+	if match := m.list.match; match != nil {
+		fits = func(r *session.Row) bool { return r.Refused() && ended(r) && match.expr.Match(subject(r)) }
+	}
+	const step = 1000
+	return func() tea.Msg {
+		msg := seekMsg{version: version}
+		for at := from; ; {
+			lo := at + 1
+			if !down {
+				lo = max(1, at-step)
+			}
+			n := step
+			if !down {
+				n = int(at - lo)
+			}
+			if n <= 0 || lo > last && down {
+				return msg
+			}
+			page, err := feed.Page(ctx, lo, n)
+			if err != nil {
+				msg.err = err
+				return msg
+			}
+			for i := range page {
+				r := &page[i]
+				if !down {
+					r = &page[len(page)-1-i]
+					if r.ID >= at {
+						continue
+					}
+				}
+				if fits(r) {
+					msg.row = r
+					return msg
+				}
+			}
+			if down {
+				if len(page) == 0 {
+					return msg
+				}
+				at = page[len(page)-1].ID
+			} else {
+				at = lo
+			}
+		}
+	}
+}
+
+func (m *model) seekCame(s seekMsg) {
+	switch {
+	case s.version != m.seeking:
+	case s.err != nil:
+		m.fail("look for refusals", s.err)
+	case s.row == nil:
+		m.say(true, "no further refusal this way")
+	default:
+		m.list.rows.put(*s.row)
+		m.list.place(s.row.ID)
+	}
+}
+
+// load gathers what the inspector shows of a flow.
+func (m *model) load(id flow.ID) tea.Cmd {
+	o, ctx, raw, th := m.o, m.ctx, m.inspector.raw, m.th
+	tries := append([]flow.ID(nil), m.tries[id]...)
+	partner := flow.ID(0)
+	return func() tea.Msg {
+		d := &dossier{raw: raw}
+		msg := dossierMsg{id: id, d: d}
+		d.row.ID = id
+		if d.row, d.err = o.Feed.Row(ctx, id); d.err != nil {
+			d.row.ID = id
+			return msg
+		}
+		msg.rev = d.row.Rev
+		if d.flow, d.err = o.Feed.Flow(ctx, id); d.err != nil {
+			return msg
+		}
+		if d.row.Parent != 0 {
+			if p, err := o.Feed.Row(ctx, d.row.Parent); err == nil {
+				d.parent = &p
+			}
+		}
+		for _, t := range tries {
+			if r, err := o.Feed.Row(ctx, t); err == nil {
+				d.tries = append(d.tries, r)
+				if d.fixedBy == 0 && ended(&r) && r.Status >= 200 && r.Status < 300 && !r.Refused() {
+					d.fixedBy = t
+				}
+			}
+		}
+		if o.Explain != nil && ended(&d.row) && d.row.Verdict != nil {
+			if e, err := o.Explain(ctx, id); err == nil {
+				d.exp = &e
+			}
+		}
+		if d.exp != nil && d.exp.ComparedWith != nil {
+			partner = d.exp.ComparedWith.ID
+		} else if d.row.Parent != 0 {
+			partner = d.row.Parent
+		}
+		if partner != 0 {
+			if f, err := o.Feed.Flow(ctx, partner); err == nil {
+				d.partner = f
+				d.compare = comparison(d.flow, f, nil)
+			}
+		}
+		d.request = messageDoc(th, d.flow, d.flow.Request, raw)
+		d.answer = messageDoc(th, d.flow, d.flow.Response, raw)
+		return msg
+	}
+}
+
+// comparison is the difference of two flows in the form of the tab.
+func comparison(f, partner *flow.Flow, learned *diff.Learned) compare {
+	df := diff.CompareWith(f, partner, learned)
+	c := compare{changes: df.Changes}
+	var muted, same []string
+	for i, x := range df.Muted {
+		if i == 12 {
+			muted = append(muted, fmt.Sprintf("and %d more", len(df.Muted)-i))
+			break
+		}
+		muted = append(muted, firstOf(x.Name, string(x.Part))+" ("+x.Reason+")")
+	}
+	for _, p := range []struct {
+		place     flow.Place
+		one, more string
+	}{
+		{flow.InMethod, "method", ""}, {flow.InHost, "host", ""}, {flow.InPath, "path", ""}, {flow.InQuery, "query parameter", "query parameters"},
+		{flow.InHeader, "header", "headers"}, {flow.InCookie, "cookie", "cookies"}, {flow.InJWT, "token claim", "token claims"},
+		{flow.InJSON, "JSON value", "JSON values"}, {flow.InForm, "form field", "form fields"}, {flow.InMultipart, "part", "parts"}, {flow.InBody, "body", "body"},
+	} {
+		switch n := df.Same[p.place]; {
+		case n == 0:
+		case p.more == "":
+			same = append(same, p.one)
+		case n == 1:
+			same = append(same, "1 "+p.one)
+		default:
+			same = append(same, strconv.Itoa(n)+" "+p.more)
+		}
+	}
+	c.muted, c.same = strings.Join(muted, ", "), strings.Join(same, ", ")
+	return c
+}
+
+func (m *model) dossierCame(d dossierMsg) {
+	m.loading = false
+	if d.id != m.inspector.id {
+		return // the cursor went on meanwhile
+	}
+	if errors.Is(d.d.err, context.Canceled) {
+		return
+	}
+	m.inspector.load(d.d)
+	m.loadedRev, m.loadedAt = d.rev, m.now
+	if d.d.row.ID != 0 && d.d.err == nil {
+		m.list.rows.put(d.d.row)
+	}
+}

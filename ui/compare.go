@@ -1,0 +1,181 @@
+package ui
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/ui/safe"
+)
+
+// compare is the tab Diff: what the flow has and its partner has not, most suspicious first.
+type compare struct {
+	changes []flow.Change
+	same    string // what did not differ, in words
+	muted   string // what differs among successes too
+	cur     int    // the difference that the keys act on
+	ticked  map[int]bool
+}
+
+func (c *compare) move(by int) { c.cur = max(0, min(c.cur+by, len(c.changes)-1)) }
+
+// tick marks the difference under the cursor for a replay with the partner's value.
+func (c *compare) tick() {
+	if len(c.changes) == 0 || !c.changes[c.cur].Applicable() {
+		return
+	}
+	if c.ticked == nil {
+		c.ticked = map[int]bool{}
+	}
+	c.ticked[c.cur] = !c.ticked[c.cur]
+}
+
+// patch is what has been ticked, in the order shown.
+func (c *compare) patch() flow.Patch {
+	var p flow.Patch
+	for i, ch := range c.changes {
+		if c.ticked[i] {
+			p = append(p, ch)
+		}
+	}
+	return p
+}
+
+// doc draws the comparison of d's flow with its partner. top and end of the cursor's rows come back.
+func (c *compare) doc(th *theme, d *dossier, w int, focused bool) (pieces, int, int) {
+	p := &writer{w: w}
+	if d.partner == nil {
+		p.say(nil, 0, th.muted, safe.Of("There is nothing to compare with: no accepted request to the same endpoint has been seen."))
+		p.blank()
+		p.say(nil, 0, th.muted, safe.Of("Mark two flows with space in the list and press d to compare those."))
+		return p.out, 0, 0
+	}
+	p.add(
+		said(th.text, "#"+id(d.row.ID)+" "), piece{statusStyle(th, d.row.Status, d.row.Refused()), safe.Of(strconv.Itoa(d.row.Status))},
+		lit(th.muted, "  against  "), said(th.accent, "#"+id(d.partner.ID)+" "),
+		piece{statusStyle(th, d.partner.Status(), false), safe.Of(strconv.Itoa(d.partner.Status()))},
+		said(th.muted, "  "+apart(d.partner.Times.Start, d.row.Start)),
+	)
+	p.blank()
+	top, end := 0, 0
+	if len(c.changes) == 0 {
+		p.say(nil, 0, th.text, safe.Of("The requests do not differ in anything that is not muted."))
+	}
+	for i, ch := range c.changes {
+		if i == c.cur {
+			top = len(p.out)
+		}
+		c.change(th, p, ch, i, focused)
+		if i == c.cur {
+			end = len(p.out)
+		}
+	}
+	p.blank()
+	if c.muted != "" {
+		p.say(p.label(th, "muted", labelWidth), labelWidth, th.muted, safe.Of(c.muted))
+	}
+	if c.same != "" {
+		p.say(p.label(th, "same", labelWidth), labelWidth, th.muted, safe.Of(c.same))
+	}
+	if len(c.changes) > 0 {
+		p.blank()
+		p.add(piece{"", space(1)}, lit(th.key, keyOf(pick)), lit(th.muted, " tick   "), lit(th.key, keyOf(open)),
+			said(th.muted, " replay #"+id(d.row.ID)+" with the ticked values from #"+id(d.partner.ID)))
+	}
+	return p.out, top, end
+}
+
+func (c *compare) change(th *theme, p *writer, ch flow.Change, i int, focused bool) {
+	box, s := words("☐ "), th.warn
+	switch {
+	case !ch.Applicable():
+		box, s = "  ", th.text
+	case c.ticked[i]:
+		box = "☑ "
+	}
+	if i == 0 {
+		s = th.bad // the most suspicious
+	}
+	sign := words(" ")
+	if i == c.cur && focused {
+		sign = "›"
+	}
+	head := []piece{lit(th.key, sign), lit(th.key, box)}
+	name := ch.Name
+	if ch.Index > 0 {
+		name += " (" + strconv.Itoa(ch.Index+1) + ")"
+	}
+	place, label := safe.Of(string(ch.Part)), safe.Of(name)
+	if p.w >= 96 {
+		val := (p.w - 3 - 14 - 26) / 2
+		before, bs := value(th, ch.Before, th.text)
+		after, as := value(th, ch.After, th.good)
+		rows := max(1, max(len(wrap(before, val-2)), len(wrap(after, val-2))))
+		bl, al := wrap(before, val-2), wrap(after, val-2)
+		for k := range rows {
+			row := []piece{{"", space(3)}, {"", space(14 + 26)}}
+			if k == 0 {
+				row = append(head, pad(s, place, 14), pad(s, label, 26))
+			}
+			row = append(row, cell(bs, bl, k, val), cell(as, al, k, val))
+			p.add(row...)
+		}
+		return
+	}
+	p.add(append(head, piece{s, place}, piece{"", space(1)}, piece{s, label})...)
+	before, bs := value(th, ch.Before, th.text)
+	after, as := value(th, ch.After, th.good)
+	p.say([]piece{{"", space(4)}, lit(th.muted, "refused   ")}, 14, bs, before)
+	p.say([]piece{{"", space(4)}, lit(th.muted, "accepted  ")}, 14, as, after)
+}
+
+func value(th *theme, v *string, s style) (safe.Text, style) {
+	switch {
+	case v == nil:
+		return safe.Of("absent"), th.muted
+	case *v == "":
+		return safe.Of("empty"), th.muted
+	case len(*v) > 2000:
+		return safe.Of((*v)[:2000] + "…"), s
+	}
+	return safe.Of(*v), s
+}
+
+// pad is t in a column of w cells; the gap is part of the piece.
+func pad(s style, t safe.Text, w int) piece {
+	t = t.Cut(w - 1)
+	return piece{s, safe.Join(t, space(w-t.Width()))}
+}
+
+func cell(s style, rows []safe.Text, k, w int) piece {
+	if k >= len(rows) {
+		return piece{"", space(w)}
+	}
+	return pad(s, rows[k], w)
+}
+
+// apart says how long before or after b a was.
+func apart(a, b time.Time) string {
+	if a.IsZero() || b.IsZero() {
+		return ""
+	}
+	d := b.Sub(a)
+	if d < 0 {
+		return about(-d) + " later"
+	}
+	return about(d) + " earlier"
+}
+
+func about(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < 2*time.Minute:
+		return strconv.Itoa(int(d.Seconds())) + " s"
+	case d < 2*time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + " min"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " h"
+	}
+	return strconv.Itoa(int(d.Hours()/24)) + " days"
+}

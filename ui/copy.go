@@ -1,0 +1,184 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/curl"
+	"github.com/why403/why403/flow/decode"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/ui/safe"
+)
+
+// copyItem is one thing that can be taken away of a flow.
+type copyItem struct {
+	key, name words
+	make      func(c copySource) (string, error)
+}
+
+// copySource is what the items are made of.
+type copySource struct {
+	d      *dossier
+	whole  *flow.Flow
+	masked bool
+}
+
+var copyItems = []copyItem{
+	{"c", "curl command", func(c copySource) (string, error) { return curl.Command(c.whole, curl.Options{}) }},
+	{"u", "URL", func(c copySource) (string, error) { return c.whole.URL(), nil }},
+	{"h", "request headers", func(c copySource) (string, error) { return fields(c.whole.Request), nil }},
+	{"b", "request body", func(c copySource) (string, error) { return string(c.whole.Request.Body.Data), nil }},
+	{"H", "response headers", func(c copySource) (string, error) { return fields(c.whole.Response), nil }},
+	{"B", "response body", func(c copySource) (string, error) { return answerText(c.whole), nil }},
+	{"v", "verdict", func(c copySource) (string, error) { return verdictText(c.d), nil }},
+}
+
+func fields(m *flow.Message) string {
+	if m == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, h := range m.Header {
+		b.WriteString(h.Name + ": " + h.Value + "\n")
+	}
+	return b.String()
+}
+
+func verdictText(d *dossier) string {
+	if d == nil || d.exp == nil || d.exp.Verdict == nil {
+		return ""
+	}
+	v := d.exp.Verdict
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %d\n%s (%s, %s)\n", d.exp.Method, d.exp.URL, d.exp.Status, v.Summary, v.Cause, v.Confidence)
+	for _, e := range v.Evidence {
+		fmt.Fprintf(&b, "  %s: %q\n", e.Where, e.Quote)
+	}
+	if v.NextStep != "" {
+		fmt.Fprintf(&b, "next: %s\n", v.NextStep)
+	}
+	return b.String()
+}
+
+// copyMenu asks what to copy.
+type copyMenu struct {
+	masked bool
+	id     flow.ID
+	cur    int
+}
+
+func newCopyMenu(m *model, masked bool) *copyMenu { return &copyMenu{masked: masked, id: m.list.cur} }
+
+func (c *copyMenu) name() words {
+	if c.masked {
+		return "Copy, secrets masked"
+	}
+	return "Copy"
+}
+
+func (c *copyMenu) key(m *model, name, _ string) tea.Cmd {
+	switch name {
+	case "esc", "q", "ctrl+c":
+		m.pop()
+		return nil
+	case "down", "j", "tab":
+		c.cur = min(c.cur+1, len(copyItems)-1)
+		return nil
+	case "up", "k", "shift+tab":
+		c.cur = max(c.cur-1, 0)
+		return nil
+	case "enter":
+		m.pop()
+		return m.copyItem(c, copyItems[c.cur])
+	}
+	for _, it := range copyItems {
+		if string(it.key) == name {
+			m.pop()
+			return m.copyItem(c, it)
+		}
+	}
+	return nil
+}
+
+func (c *copyMenu) view(th *theme, w, h int) []string {
+	w = min(w, 44)
+	var out []string
+	for i, it := range copyItems {
+		base, sign := th.box, words("  ")
+		if i == c.cur {
+			base, sign = th.cursor, "› "
+		}
+		out = append(out, row(w).on(base).put(th.key, sign).put(th.key, it.key).gap(2).put(th.text, it.name).end())
+	}
+	note := words("as it was sent: it may hold secrets")
+	if c.masked {
+		note = "secrets have stable names in their place"
+	}
+	return append(out, row(w).on(th.box).text(th.muted, safe.Of(string(note))).end())
+}
+
+// copyItem makes a text from the flow in a command, and takes it to the clipboard.
+func (m *model) copyItem(c *copyMenu, it copyItem) tea.Cmd {
+	if c.id == 0 {
+		return nil
+	}
+	feed, ctx := m.o.Feed, m.ctx
+	src := copySource{masked: c.masked}
+	if d := m.inspector.d; d != nil && d.row.ID == c.id {
+		src.d = d
+	}
+	return func() tea.Msg {
+		var err error
+		if src.whole, err = whole(ctx, feed, c.id); err == nil {
+			src.whole, err = wholeAnswer(ctx, feed, src.whole)
+		}
+		if err != nil {
+			return toastMsg{false, fmt.Sprintf("copy %s: %v", it.name, err)}
+		}
+		text, err := it.make(src)
+		if err != nil {
+			return toastMsg{false, fmt.Sprintf("copy %s: %v", it.name, err)}
+		}
+		return copiedMsg{string(it.name), text}
+	}
+}
+
+// copiedMsg is a text that is ready to be taken away.
+type copiedMsg struct{ what, text string }
+
+// wholeAnswer completes the body of the response, up to wholeLimit.
+func wholeAnswer(ctx context.Context, feed Feed, f *flow.Flow) (*flow.Flow, error) {
+	if f.Response == nil || f.Response.Body.Whole() || int64(len(f.Response.Body.Data)) >= f.Response.Body.Kept {
+		return f, nil
+	}
+	r, _, err := feed.Body(ctx, f.ID, session.ResponseSide)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, wholeLimit))
+	if err != nil {
+		return nil, err
+	}
+	c := *f
+	m := *f.Response
+	m.Body.Data = data
+	c.Response = &m
+	return &c, nil
+}
+
+// answerText is the response's body with its content coding removed.
+func answerText(f *flow.Flow) string {
+	if f.Response == nil {
+		return ""
+	}
+	if data, _, err := decode.Content(f.Response, wholeLimit); err == nil {
+		return string(data)
+	}
+	return string(f.Response.Body.Data)
+}

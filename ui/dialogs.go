@@ -1,0 +1,110 @@
+package ui
+
+import (
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/why403/why403/ui/safe"
+)
+
+// dialog lies over the panes and gets every key.
+type dialog interface {
+	key(m *model, name, text string) tea.Cmd
+	// view draws the inside: rows of at most w cells, at most h of them.
+	view(th *theme, w, h int) []string
+	name() words
+}
+
+func (m *model) push(d dialog) { m.dialogs = append(m.dialogs, d) }
+
+func (m *model) pop() {
+	if n := len(m.dialogs); n > 0 {
+		m.dialogs = m.dialogs[:n-1]
+	}
+}
+
+// frame draws a dialog's box; the widest row decides.
+func frame(th *theme, d dialog, w, h int) []string {
+	inner := d.view(th, w-4, h-2)
+	width := 0
+	for _, r := range inner {
+		width = max(width, visible(r))
+	}
+	title := safe.Of(string(d.name()))
+	width = min(max(width, title.Width()+4), w-4)
+	out := make([]string, 0, len(inner)+2)
+	out = append(out, row(width+4).on(th.box).put(th.muted, "╭─ ").text(th.bright, title).gap(1).
+		text(th.muted, safe.Of(strings.Repeat("─", max(0, width-title.Width()-1)))).put(th.muted, "╮").end())
+	side := row(1).on(th.box).put(th.muted, "│").end()
+	gap := row(1).on(th.box).end()
+	for _, r := range inner {
+		fillup := row(max(0, width-visible(r))).on(th.box).end()
+		out = append(out, side+gap+r+fillup+gap+side)
+	}
+	return append(out, row(width+4).on(th.box).put(th.muted, "╰").text(th.muted, safe.Of(strings.Repeat("─", width+2))).put(th.muted, "╯").end())
+}
+
+// confirm asks before something that cannot be taken back.
+type confirm struct {
+	title, yes words
+	text       string
+	rows       []piece // further facts, a row each
+	do         func(m *model) tea.Cmd
+}
+
+func (c *confirm) name() words { return c.title }
+
+func (c *confirm) key(m *model, name, _ string) tea.Cmd {
+	switch name {
+	case "enter", "y":
+		m.pop()
+		return c.do(m)
+	case "esc", "n", "q", "ctrl+c":
+		m.pop()
+	}
+	return nil
+}
+
+func (c *confirm) view(th *theme, w, h int) []string {
+	w = min(w, 76)
+	var out []string
+	for _, t := range wrap(safe.Of(c.text), w) {
+		out = append(out, row(t.Width()).on(th.box).text(th.text, t).end())
+	}
+	for _, p := range c.rows {
+		for _, r := range fold([]piece{p}, w) {
+			l := row(w).on(th.box)
+			for _, x := range r {
+				l.text(x.style, x.text)
+			}
+			out = append(out, l.end())
+		}
+	}
+	out = append(out, "", row(w).on(th.box).put(th.key, "enter ").put(th.muted, c.yes).put(th.key, "   esc ").put(th.muted, "back").end())
+	return out[max(0, len(out)-h):]
+}
+
+// toast is a short message that goes away by itself; it never takes the keys.
+type toast struct {
+	text  string
+	good  bool
+	until time.Time
+}
+
+// toastFor is how long a message stays if no key is pressed.
+const toastFor = 6 * time.Second
+
+func (t *toast) set(good bool, text string, now time.Time) {
+	t.text, t.good, t.until = text, good, now.Add(toastFor)
+}
+
+func (t *toast) shown(now time.Time) bool { return t.text != "" && now.Before(t.until) }
+
+// dismiss lets a message go at the next key once it could be read.
+func (t *toast) dismiss(now time.Time) {
+	if now.After(t.until.Add(time.Second - toastFor)) {
+		t.text = ""
+	}
+}

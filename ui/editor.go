@@ -1,0 +1,481 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/diff"
+	"github.com/why403/why403/flow/session"
+)
+
+// editLimit is the size in bytes up to which a body is edited on the screen; above it, in $EDITOR.
+const editLimit = 64 << 10
+
+// fieldID is where the cursor is in the form.
+type fieldID struct {
+	part part
+	row  int // header
+	col  int // 0 name, 1 value
+}
+
+type part int
+
+const (
+	partMethod part = iota
+	partURL
+	partHeader
+	partBody
+)
+
+// head is a row of the header table.
+type head struct {
+	orig        flow.Field // as sent; its raw line is sent again if nothing was changed
+	name, value input
+	off         bool    // left out
+	auto        bool    // Content-Length follows the body
+	from        flow.ID // taken from this accepted flow
+}
+
+// form is what is edited; undo keeps copies of it.
+type form struct {
+	method, url input
+	heads       []head
+	body        area
+	bytes       []byte // of a body that is not edited on the screen
+	asText      bool   // body holds it, else bytes
+}
+
+// editor changes a request and sends it as a new flow. The flow it came from is never touched.
+type editor struct {
+	form
+	at       fieldID
+	parent   *flow.Flow
+	row      session.Row
+	partner  *flow.Flow // accepted flow to take values from
+	compare  compare
+	undo     []form
+	tries    []try
+	problem  string // why it cannot be sent as it stands
+	top      int    // first header on the screen
+	answer   document
+	answered int // scroll of the answer
+	noBody   string
+}
+
+// try is one sending from this editor.
+type try struct {
+	id     flow.ID
+	status int
+	reason string
+	took   time.Duration
+	began  time.Time
+	err    string
+	done   bool
+	row    session.Row
+}
+
+func newEditor(f *flow.Flow, body []byte, row session.Row, partner *flow.Flow, c compare) *editor {
+	e := &editor{parent: f, row: row, partner: partner, compare: c}
+	if f.Request.Body.Cut() {
+		e.noBody = fmt.Sprintf("only %s of the body's %s were kept: it cannot be sent again", size(f.Request.Body.Kept), size(f.Request.Body.Size))
+	}
+	e.form = newForm(f, body)
+	e.at = fieldID{partHeader, 0, 1}
+	if len(e.heads) == 0 {
+		e.at = fieldID{part: partURL}
+	}
+	return e
+}
+
+func newForm(f *flow.Flow, body []byte) form {
+	m := f.Request
+	g := form{method: newInput(m.Method), url: newInput(f.URL())}
+	if !strings.HasPrefix(m.Target, "/") && !strings.HasPrefix(m.Target, "?") {
+		g.url = newInput(f.Scheme + "://" + f.Authority + m.Target) // "*" of OPTIONS
+	}
+	for _, h := range m.Header {
+		r := head{orig: h, name: newInput(h.Name), value: newInput(h.Value)}
+		r.auto = strings.EqualFold(h.Name, "Content-Length") && h.Value == strconv.Itoa(len(body))
+		g.heads = append(g.heads, r)
+	}
+	g.asText = len(body) <= editLimit && utf8.Valid(body) && isText(body)
+	if g.asText {
+		g.body = newArea(string(body))
+	} else {
+		g.bytes = body
+	}
+	return g
+}
+
+// content is the body as it would be sent.
+func (g *form) content() []byte {
+	if g.asText {
+		return []byte(g.body.s)
+	}
+	return g.bytes
+}
+
+func (g *form) copy() form {
+	c := *g
+	c.heads = slices.Clone(g.heads)
+	c.body.rows = nil
+	return c
+}
+
+// same reports whether two forms would send the same.
+func (g *form) same(o *form) bool {
+	return g.method.s == o.method.s && g.url.s == o.url.s && string(g.content()) == string(o.content()) &&
+		slices.EqualFunc(g.heads, o.heads, func(a, b head) bool {
+			return a.name.s == b.name.s && a.value.s == b.value.s && a.off == b.off
+		})
+}
+
+// changed reports whether something would be lost by closing.
+func (e *editor) changed() bool {
+	f := newForm(e.parent, e.original())
+	return !e.form.same(&f)
+}
+
+func (e *editor) original() []byte {
+	return e.parent.Request.Body.Data
+}
+
+// keep remembers the form before a change; typing into one field is one step.
+func (e *editor) keep() {
+	const steps = 100
+	e.undo = append(e.undo, e.form.copy())
+	if len(e.undo) > steps {
+		e.undo = e.undo[1:]
+	}
+}
+
+func (e *editor) takeBack() {
+	if n := len(e.undo); n > 0 {
+		e.form = e.undo[n-1]
+		e.undo = e.undo[:n-1]
+		e.at.row = max(0, min(e.at.row, len(e.heads)-1))
+	}
+}
+
+func (e *editor) reset() {
+	e.keep()
+	e.form = newForm(e.parent, e.original())
+	e.at.row = max(0, min(e.at.row, len(e.heads)-1))
+	e.problem = ""
+}
+
+// field is the input under the cursor, nil in the body.
+func (e *editor) field() *input {
+	switch e.at.part {
+	case partMethod:
+		return &e.method
+	case partURL:
+		return &e.url
+	case partHeader:
+		if e.at.row < len(e.heads) {
+			if e.at.col == 0 {
+				return &e.heads[e.at.row].name
+			}
+			return &e.heads[e.at.row].value
+		}
+	}
+	return nil
+}
+
+// next goes to the next field, or back.
+func (e *editor) next(by int) {
+	order := []fieldID{{part: partMethod}, {part: partURL}}
+	for i := range e.heads {
+		order = append(order, fieldID{partHeader, i, 0}, fieldID{partHeader, i, 1})
+	}
+	order = append(order, fieldID{part: partBody})
+	i := slices.Index(order, e.at)
+	if i < 0 {
+		i = 0
+	}
+	e.at = order[(i+by+len(order))%len(order)]
+}
+
+// vertical goes up or down in the form.
+func (e *editor) vertical(by int) {
+	switch e.at.part {
+	case partMethod, partURL:
+		if by > 0 {
+			e.at = fieldID{partHeader, 0, e.at.col}
+			if len(e.heads) == 0 {
+				e.at = fieldID{part: partBody}
+			}
+		}
+	case partHeader:
+		switch r := e.at.row + by; {
+		case r < 0:
+			e.at = fieldID{part: partURL}
+		case r >= len(e.heads):
+			e.at = fieldID{part: partBody}
+		default:
+			e.at.row = r
+		}
+	case partBody:
+		if by < 0 {
+			e.at = fieldID{partHeader, len(e.heads) - 1, 1}
+			if len(e.heads) == 0 {
+				e.at = fieldID{part: partURL}
+			}
+		}
+	}
+}
+
+// add puts an empty header below the cursor.
+func (e *editor) add() {
+	e.keep()
+	at := len(e.heads)
+	if e.at.part == partHeader {
+		at = min(e.at.row+1, len(e.heads))
+	}
+	e.heads = slices.Insert(e.heads, at, head{})
+	e.at = fieldID{partHeader, at, 0}
+}
+
+func (e *editor) double() {
+	if e.at.part == partHeader && e.at.row < len(e.heads) {
+		e.keep()
+		h := e.heads[e.at.row]
+		h.orig = flow.Field{}
+		e.heads = slices.Insert(e.heads, e.at.row+1, h)
+		e.at.row++
+	}
+}
+
+func (e *editor) remove() {
+	if e.at.part == partHeader && e.at.row < len(e.heads) {
+		e.keep()
+		e.heads = slices.Delete(e.heads, e.at.row, e.at.row+1)
+		if e.at.row = min(e.at.row, len(e.heads)-1); e.at.row < 0 {
+			e.at = fieldID{part: partURL}
+		}
+	}
+}
+
+func (e *editor) toggle() {
+	if e.at.part == partHeader && e.at.row < len(e.heads) {
+		e.keep()
+		e.heads[e.at.row].off = !e.heads[e.at.row].off
+	}
+}
+
+func (e *editor) shift(by int) {
+	to := e.at.row + by
+	if e.at.part == partHeader && to >= 0 && to < len(e.heads) {
+		e.keep()
+		e.heads[e.at.row], e.heads[to] = e.heads[to], e.heads[e.at.row]
+		e.at.row = to
+	}
+}
+
+// typed handles a key in the field under the cursor.
+func (e *editor) typed(name, text string) bool {
+	before := e.form.copy()
+	ok := false
+	if f := e.field(); f != nil {
+		was := f.s
+		ok = f.key(name, text)
+		if ok && f.s != was && e.at.part == partHeader {
+			e.heads[e.at.row].auto = false
+		}
+	} else if e.at.part == partBody && e.asText {
+		ok = e.body.key(name, text)
+	}
+	if ok && !e.form.same(&before) {
+		if n := len(e.undo); n == 0 || !sameField(&e.undo[n-1], &before, e.at) {
+			e.undo = append(e.undo, before)
+		}
+		e.problem = ""
+	}
+	return ok
+}
+
+// sameField reports whether the forms differ in the field at alone, so that one undo takes back all
+// that was typed there.
+func sameField(a, b *form, at fieldID) bool {
+	if len(a.heads) != len(b.heads) {
+		return false
+	}
+	x, y := a.copy(), b.copy()
+	switch at.part {
+	case partMethod:
+		x.method = y.method
+	case partURL:
+		x.url = y.url
+	case partBody:
+		x.body.s = y.body.s
+	case partHeader:
+		x.heads[at.row] = y.heads[at.row]
+	}
+	return x.same(&y) && !a.same(b)
+}
+
+func (e *editor) paste(text string) {
+	e.keep()
+	if f := e.field(); f != nil {
+		f.insert(text)
+		if e.at.part == partHeader {
+			e.heads[e.at.row].auto = false
+		}
+	} else if e.asText {
+		e.body.insert(text)
+	}
+	e.problem = ""
+}
+
+// take brings a value of the accepted flow into the form: that of the header under the cursor if it
+// differs, else the change given.
+func (e *editor) take(ch flow.Change) error {
+	to, req, err := e.request()
+	if err != nil {
+		return err
+	}
+	to.Request = req
+	got, err := diff.ApplyTo(to, flow.Patch{ch})
+	if err != nil {
+		return err
+	}
+	e.keep()
+	now := newForm(got, got.Request.Body.Data)
+	for i := range now.heads { // rows that were there keep what they know
+		h := &now.heads[i]
+		if j := slices.IndexFunc(e.heads, func(o head) bool { return o.name.s == h.name.s && o.value.s == h.value.s }); j >= 0 {
+			h.orig, h.from, h.auto = e.heads[j].orig, e.heads[j].from, e.heads[j].auto
+		} else if e.partner != nil && !h.auto {
+			h.from = e.partner.ID
+			e.at = fieldID{partHeader, i, 1}
+		}
+	}
+	for i, h := range e.heads { // what is off stays in the table
+		if h.off {
+			now.heads = slices.Insert(now.heads, min(i, len(now.heads)), h)
+		}
+	}
+	e.form = now
+	return nil
+}
+
+// wanted is the change that the cursor asks for: the accepted value of the header it is on.
+func (e *editor) wanted() (flow.Change, bool) {
+	if e.at.part != partHeader || e.at.row >= len(e.heads) {
+		return flow.Change{}, false
+	}
+	name := e.heads[e.at.row].name.s
+	for _, ch := range e.compare.changes {
+		if ch.Part == flow.InHeader && strings.EqualFold(ch.Name, name) && ch.After != nil {
+			return ch, true
+		}
+	}
+	return flow.Change{}, false
+}
+
+// request is the message as the form says, and the flow with where it goes.
+func (e *editor) request() (*flow.Flow, *flow.Message, error) {
+	if e.noBody != "" && string(e.content()) == string(e.original()) {
+		return nil, nil, errors.New(e.noBody)
+	}
+	method := e.method.s
+	if method == "" || strings.ContainsFunc(method, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, nil, fmt.Errorf("method %q: letters without spaces, such as POST", method)
+	}
+	scheme, authority, target, err := splitURL(e.url.s)
+	if err != nil {
+		return nil, nil, err
+	}
+	to := *e.parent
+	to.Scheme, to.Authority = scheme, flow.Canonical(scheme, authority)
+	if scheme == e.parent.Scheme && authority == e.parent.Authority {
+		to.Authority = e.parent.Authority
+	}
+	body := e.content()
+	m := e.parent.Request.Clone()
+	m.Method, m.Target, m.Header = method, target, nil
+	length, chunked := false, false
+	for i := range e.heads {
+		h := &e.heads[i]
+		if h.off {
+			continue
+		}
+		f, err := h.field(e.parent.Authority, to.Authority)
+		if err != nil {
+			return nil, nil, fmt.Errorf("header %d: %w", i+1, err)
+		}
+		switch strings.ToLower(f.Name) {
+		case "content-length":
+			length = true
+			if n := strconv.Itoa(len(body)); h.auto && f.Value != n {
+				f = flow.Field{Name: f.Name, Value: n}
+			}
+		case "transfer-encoding":
+			chunked = true
+		}
+		m.Header = append(m.Header, f)
+	}
+	m.Body.Framing = flow.ByLength
+	switch {
+	case chunked:
+		m.Body.Framing = flow.Chunked
+	case !length && len(body) > 0:
+		m.Header.Add("Content-Length", strconv.Itoa(len(body)))
+	case !length:
+		m.Body.Framing = flow.NoBody
+	}
+	m.Body.Data, m.Body.Size, m.Body.Kept = body, int64(len(body)), int64(len(body))
+	return &to, m, nil
+}
+
+// field is the row as a field. One that was not changed keeps the bytes it came with.
+func (h *head) field(was, is string) (flow.Field, error) {
+	name, value := h.name.s, h.value.s
+	if name == h.orig.Name && value == h.orig.Value {
+		if strings.EqualFold(name, "Host") && was != is && value == was {
+			return flow.Field{Name: name, Value: is}, nil // the URL now names another host
+		}
+		return h.orig, nil
+	}
+	if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == ':' || r >= 0x7f }) {
+		return flow.Field{}, fmt.Errorf("name %q: letters, digits and dashes", name)
+	}
+	if strings.ContainsAny(value, "\r\n\x00") {
+		return flow.Field{}, fmt.Errorf("%s: a value holds no line break", name)
+	}
+	return flow.Field{Name: name, Value: value}, nil
+}
+
+// splitURL takes an absolute URL apart without changing a byte of it.
+func splitURL(s string) (scheme, authority, target string, err error) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	scheme = strings.ToLower(scheme)
+	if !ok || scheme != "http" && scheme != "https" {
+		return "", "", "", fmt.Errorf("URL %q: begins with http:// or https://", s)
+	}
+	i := strings.IndexAny(rest, "/?#*")
+	if i < 0 {
+		i = len(rest)
+	}
+	authority, target = rest[:i], rest[i:]
+	target, _, _ = strings.Cut(target, "#") // never sent (RFC 9110, 7.1)
+	if target == "" || target[0] == '?' {
+		target = "/" + target
+	}
+	if authority == "" || strings.ContainsAny(authority, " \t\r\n") {
+		return "", "", "", fmt.Errorf("URL %q: names no host", s)
+	}
+	if strings.ContainsAny(target, " \r\n\x00") {
+		return "", "", "", errors.New("URL: a space is written %20")
+	}
+	return scheme, authority, target, nil
+}
+
+// scroll moves through the answer.
+func (e *editor) scroll(by int) { e.answered = max(0, e.answered+by) }

@@ -1,0 +1,333 @@
+package ui
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/ui/safe"
+)
+
+// nameWidth is the column of header names.
+const nameWidth = 22
+
+// view draws the editor: what differs from the last success, the form, the answers.
+func (e *editor) view(m *model, w, h int) []string {
+	th := m.th
+	var out []string
+	if h >= 24 && len(e.compare.changes) > 0 {
+		out = append(out, e.differences(th, w)...)
+		out = append(out, row(w).text(th.rule, dashes(w)).end())
+	}
+	out = append(out, e.title(th, w))
+	foot := e.results(m, w)
+	room := h - len(out) - len(foot)
+	formW := w
+	if e.answer != nil && w >= wide {
+		formW = w * 58 / 100
+	}
+	left := e.form.draw(th, e, formW, room)
+	if formW < w {
+		left = beside(th, left, e.answerView(th, w-formW-1, room))
+	}
+	out = append(out, left...)
+	return fill(append(out, foot...), w, h)
+}
+
+func dashes(n int) safe.Text {
+	b := make([]rune, max(0, n))
+	for i := range b {
+		b[i] = '─'
+	}
+	return safe.Of(string(b))
+}
+
+func beside(th *theme, left, right []string) []string {
+	bar := row(1).text(th.rule, safe.Of("│")).end()
+	for i := range left {
+		left[i] += bar + right[i]
+	}
+	return left
+}
+
+// differences are the first changes of the comparison, one a row.
+func (e *editor) differences(th *theme, w int) []string {
+	var out []string
+	l := row(w).gap(1).put(th.muted, "differs from ").text(th.accent, safe.Of("#"+id(e.partner.ID)+" "+strconv.Itoa(e.partner.Status())))
+	l.put(th.muted, "   ").put(th.key, keyOf(editTake)).put(th.muted, " takes a value from it")
+	out = append(out, l.end())
+	const most = 4
+	for i, ch := range e.compare.changes {
+		if i == most && len(e.compare.changes) > most+1 {
+			out = append(out, row(w).gap(2).text(th.muted, safe.Of("and "+strconv.Itoa(len(e.compare.changes)-most)+" more")).end())
+			break
+		}
+		s := th.warn
+		if i == 0 {
+			s = th.bad
+		}
+		before, bs := value(th, ch.Before, th.text)
+		after, as := value(th, ch.After, th.good)
+		val := max(12, (w-2-13-nameWidth)/2)
+		out = append(out, row(w).gap(2).left(s, safe.Of(string(ch.Part)), 12).gap(1).left(s, safe.Of(ch.Name), nameWidth-1).gap(1).
+			left(bs, before, val-1).gap(1).left(as, after, val-1).end())
+	}
+	return out
+}
+
+func (e *editor) title(th *theme, w int) string {
+	l := row(w).put(th.bright, "Edit & replay ").text(th.muted, safe.Of("#"+id(e.parent.ID)))
+	if e.row.Status != 0 {
+		l.gap(1).text(statusStyle(th, e.row.Status, e.row.Refused()), safe.Of(strconv.Itoa(e.row.Status)))
+	}
+	keys := []piece{}
+	for _, a := range []action{editSend, editReset, editExternal, editClose} {
+		for i := range bindings {
+			if b := &bindings[i]; b.do == a {
+				keys = append(keys, lit(th.key, words(b.keys[0])), lit(th.muted, " "+b.name+"  "))
+			}
+		}
+	}
+	total := 0
+	for _, k := range keys {
+		total += k.text.Width()
+	}
+	if l.room() > total {
+		l.to(w - total)
+		for _, k := range keys {
+			l.text(k.style, k.text)
+		}
+	}
+	return l.end()
+}
+
+// draw draws the form in h rows of w cells.
+func (g *form) draw(th *theme, e *editor, w, h int) []string {
+	out := make([]string, 0, h)
+	l := row(w).gap(1)
+	field(th, l, &g.method, th.verb, max(7, len(g.method.s)+1), e.at.part == partMethod)
+	l.gap(1)
+	field(th, l, &g.url, th.bright, w-l.w-1, e.at.part == partURL)
+	out = append(out, l.end(), blank(w))
+	out = append(out, row(w).gap(1).put(th.muted, "on  ").left(th.muted, safe.Of("name"), nameWidth).put(th.muted, "value").end())
+	bodyRows := 1
+	if g.asText {
+		g.body.w = w - 3
+		g.body.rows = nil
+		g.body.layout()
+		bodyRows = len(g.body.rows)
+	}
+	heads := len(g.heads) + g.ghost()
+	room := h - len(out) - 1
+	forBody := max(3, min(bodyRows, room-heads))
+	forHeads := max(3, min(heads, room-forBody))
+	forBody = max(1, room-forHeads)
+	if e.at.part == partHeader {
+		if e.at.row < e.top {
+			e.top = e.at.row
+		}
+		if e.at.row >= e.top+forHeads {
+			e.top = e.at.row - forHeads + 1
+		}
+	}
+	e.top = max(0, min(e.top, heads-forHeads))
+	for i := e.top; i < min(heads, e.top+forHeads); i++ {
+		if i == len(g.heads) {
+			out = append(out, row(w).gap(1).put(th.muted, "●   ").left(th.muted, safe.Of("Content-Length"), nameWidth).
+				left(th.muted, safe.Of(strconv.Itoa(len(g.content()))), 12).put(th.muted, "automatic").end())
+			continue
+		}
+		out = append(out, g.header(th, e, i, w))
+	}
+	out = append(out, blank(w))
+	return fill(append(out, g.drawBody(th, e, w, forBody)...), w, h)
+}
+
+// ghost is 1 if a Content-Length will be added, as a row of its own.
+func (g *form) ghost() int {
+	if len(g.content()) == 0 {
+		return 0
+	}
+	for i := range g.heads {
+		switch n := g.heads[i].name.s; {
+		case g.heads[i].off:
+		case strings.EqualFold(n, "Content-Length"), strings.EqualFold(n, "Transfer-Encoding"):
+			return 0
+		}
+	}
+	return 1
+}
+
+func field(th *theme, l *line, f *input, s style, w int, focused bool) {
+	base := l.base
+	if focused {
+		l.base, l.styled = th.field, false
+		l.sgr("")
+	}
+	f.draw(th, l, s, w, focused)
+	if focused {
+		l.base = base
+		l.cur, l.styled = "", true
+		l.b = append(l.b, "\x1b[m"...)
+		l.styled = false
+	}
+}
+
+func (g *form) header(th *theme, e *editor, i, w int) string {
+	h := &g.heads[i]
+	on := e.at.part == partHeader && e.at.row == i
+	l := row(w)
+	if on {
+		l.put(th.key, "›")
+	} else {
+		l.gap(1)
+	}
+	dot, s, vs := words("●   "), th.text, th.text
+	ds := th.good
+	switch {
+	case h.off:
+		dot, s, vs, ds = "○   ", th.faint, th.faint, th.muted
+	case h.auto:
+		s, vs, ds = th.muted, th.muted, th.muted
+	case h.name.s != h.orig.Name || h.value.s != h.orig.Value:
+		s, vs = th.accent, th.good
+	}
+	l.put(ds, dot)
+	note := words("")
+	noteStyle := th.muted
+	switch {
+	case h.off:
+		note = "left out"
+	case h.auto:
+		note = "automatic"
+	case h.from != 0:
+		note, noteStyle = "+ from #", th.good
+	case h.orig.Name == "":
+		note, noteStyle = "+ added", th.good
+	case h.name.s != h.orig.Name || h.value.s != h.orig.Value:
+		note, noteStyle = "~ changed", th.warn
+	}
+	noteW := 0
+	if note != "" {
+		noteW = min(14, max(0, w-nameWidth-30))
+	}
+	field(th, l, &h.name, s, nameWidth-1, on && e.at.col == 0)
+	l.gap(1)
+	auto := h.value
+	if h.auto && !h.off {
+		auto.s = strconv.Itoa(len(g.content()))
+	}
+	v := &h.value
+	if h.auto && !(on && e.at.col == 1) {
+		v = &auto
+	}
+	field(th, l, v, vs, w-l.w-noteW-1, on && e.at.col == 1)
+	if noteW > 0 {
+		l.gap(1).put(noteStyle, note)
+		if h.from != 0 && !h.off && !h.auto {
+			l.text(noteStyle, safe.Of(id(h.from)))
+		}
+	}
+	return l.end()
+}
+
+func (g *form) drawBody(th *theme, e *editor, w, h int) []string {
+	on := e.at.part == partBody
+	switch {
+	case e.noBody != "":
+		return []string{row(w).gap(1).text(th.warn, safe.Of(e.noBody)).end()}
+	case !g.asText:
+		l := row(w)
+		if on {
+			l.put(th.key, "›")
+		} else {
+			l.gap(1)
+		}
+		what := "binary body"
+		if isText(g.bytes) {
+			what = "body"
+		}
+		return []string{l.text(th.muted, safe.Of(what+", "+size(int64(len(g.bytes)))+": sent as it is; ")).put(th.key, keyOf(editExternal)).put(th.muted, " edits it").end()}
+	case g.body.s == "" && !on:
+		return []string{row(w).gap(1).put(th.faint, "no body").end()}
+	}
+	var out []string
+	for _, r := range g.body.view(th, w-2, h, on) {
+		if on {
+			out = append(out, row(1).put(th.key, "▏").end()+r+" ")
+		} else {
+			out = append(out, " "+r+" ")
+		}
+	}
+	return out
+}
+
+// results are the attempts, the newest last, or what is wrong with the form.
+func (e *editor) results(m *model, w int) []string {
+	th := m.th
+	if e.problem != "" {
+		return []string{row(w).text(th.rule, dashes(w)).end(), row(w).put(th.bad, " ✗ ").text(th.warn, safe.Of(e.problem)).end()}
+	}
+	if len(e.tries) == 0 {
+		return nil
+	}
+	out := []string{row(w).text(th.rule, dashes(w)).end()}
+	for i := max(0, len(e.tries)-3); i < len(e.tries); i++ {
+		t := &e.tries[i]
+		l := row(w)
+		if !t.done {
+			l.text(th.muted, safe.Of(" attempt "+strconv.Itoa(i+1)+"  ")).put(th.warn, "sending ").text(th.muted, safe.Of(span(m.now.Sub(t.began))))
+			out = append(out, l.end())
+			continue
+		}
+		for _, p := range attempt(th, i+1, t, e.row.Status) {
+			l.text(p.style, p.text)
+		}
+		if i == len(e.tries)-1 && l.room() > 24 {
+			l.gap(3).put(th.key, keyOf(editShow)).put(th.muted, " show it")
+		}
+		out = append(out, l.end())
+	}
+	return out
+}
+
+// attempt is one replay in a row, beside what the original got.
+func attempt(th *theme, n int, t *try, was int) []piece {
+	ps := []piece{said(th.muted, " attempt "+strconv.Itoa(n)+"  ")}
+	if t.status == 0 {
+		return append(ps, said(th.warn, firstOf(t.err, "no answer")))
+	}
+	refused := flow.RefusedByStatus(t.status)
+	s := statusStyle(th, t.status, refused)
+	sign := words("✗ ")
+	if t.status >= 200 && t.status < 300 {
+		sign = "✓ "
+	} else if !refused {
+		sign = ""
+	}
+	ps = append(ps, lit(s, sign), said(s, strconv.Itoa(t.status)+" "+t.reason), said(th.text, "  "+span(t.took)))
+	if was != 0 {
+		ps = append(ps, said(th.muted, "   was "+strconv.Itoa(was)))
+	}
+	if was != 0 && flow.RefusedByStatus(was) && t.status >= 200 && t.status < 300 {
+		ps = append(ps, lit(th.good, "   fixed once"))
+	}
+	if t.id != 0 {
+		ps = append(ps, said(th.muted, "   #"+id(t.id)))
+	}
+	return ps
+}
+
+// answerView is the answer to the last attempt, beside the form.
+func (e *editor) answerView(th *theme, w, h int) []string {
+	inner := w - 2
+	n := e.answer.rows(inner)
+	e.answered = max(0, min(e.answered, n-h))
+	var out []string
+	for i := e.answered; i < n && len(out) < h; i++ {
+		l := row(inner)
+		e.answer.draw(th, i, l)
+		out = append(out, " "+l.end()+" ")
+	}
+	return fill(out, w, h)
+}

@@ -1,0 +1,64 @@
+package ui
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
+)
+
+// Feed is the session as the screen needs it; *session.Store is one. Calls that may touch the disk
+// are made in commands, never while a key is handled or a frame is drawn.
+type Feed interface {
+	Since(rev session.Rev, max int) ([]session.Row, session.Rev)
+	Changed(rev session.Rev) <-chan struct{}
+	Rev() session.Rev
+	Page(ctx context.Context, from flow.ID, n int) ([]session.Row, error)
+	Row(ctx context.Context, id flow.ID) (session.Row, error)
+	Flow(ctx context.Context, id flow.ID) (*flow.Flow, error)
+	Body(ctx context.Context, id flow.ID, side session.Side) (io.ReadCloser, int64, error)
+	History(ctx context.Context, endpoint string, before flow.ID, n int) ([]session.Row, error)
+	Note(id flow.ID, a flow.Annotation) error
+	Stats() session.Stats
+	Last() flow.ID
+}
+
+// Sender sends a request again, to where parent went, records the exchange as a child of parent and
+// returns its id when it has ended; 0 if it did not come to one.
+type Sender interface {
+	Send(ctx context.Context, parent *flow.Flow, req *flow.Message) (flow.ID, error)
+}
+
+// Explainer gives the whole explanation of a flow, with the stored verdict.
+type Explainer func(ctx context.Context, id flow.ID) (inspect.Explained, error)
+
+// CAState is what the screen says about the certificate authority.
+type CAState struct {
+	Path      string // file of the CA certificate; "" where there is none to give
+	Ephemeral bool   // lives in memory, for this run only
+	Trusted   bool   // the system trusts it
+}
+
+// Options are what the screen needs from the program around it.
+type Options struct {
+	Feed        Feed
+	Sender      Sender // nil: nothing can be sent
+	Explain     Explainer
+	Listen      string // address of the proxy, "" when there is none (a saved session)
+	Version     string
+	SessionPath string
+	CA          CAState
+	ReadOnly    bool // a session of somebody else: no marks, no notes
+	// Busy tells what would be interrupted by quitting, "" when nothing would.
+	Busy func() string
+
+	// For tests; the zero values mean the real thing.
+	Now       func() time.Time
+	Zone      *time.Location
+	Getenv    func(string) string
+	Clipboard Clipboard
+	Dir       string // folder for what $EDITOR and large copies need; "" is the session's
+}

@@ -1,0 +1,142 @@
+package ui
+
+import (
+	"errors"
+	"strconv"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/why403/why403/flow/filter"
+	"github.com/why403/why403/ui/safe"
+)
+
+// preset is a filter on a number key.
+type preset struct {
+	name words
+	expr string
+}
+
+var presets = []preset{{"all", ""}, {"refused", "refused:yes"}, {"POST 403", "method:post status:403"}}
+
+// filterBar is the row in which a filter is typed. It is compiled at each key: what is shown is
+// always what the last valid text says.
+type filterBar struct {
+	open  bool
+	in    input
+	prior string // to come back to with esc
+	err   error
+}
+
+func (m *model) openFilter() {
+	m.filter.open, m.filter.err = true, nil
+	m.filter.prior = m.filterText()
+	m.filter.in = newInput(m.filter.prior)
+}
+
+func (m *model) filterText() string {
+	if m.list.match == nil {
+		return ""
+	}
+	return m.list.match.text
+}
+
+func (m *model) filterKey(name, text string) tea.Cmd {
+	switch name {
+	case "enter", "tab":
+		if m.filter.err == nil {
+			m.filter.open = false
+		}
+		return nil
+	case "esc", "ctrl+c":
+		m.filter.open, m.filter.err = false, nil
+		return m.setFilter(m.filter.prior)
+	case "down", "up":
+		return m.do(lookup(inList, name))
+	}
+	if !m.filter.in.key(name, text) {
+		return nil
+	}
+	return m.setFilter(m.filter.in.s)
+}
+
+// setFilter shows only what text lets through; an invalid text leaves everything as it is.
+func (m *model) setFilter(text string) tea.Cmd {
+	m.filter.err = nil
+	if text == m.filterText() {
+		return nil
+	}
+	if text == "" {
+		m.scanning++
+		m.list.filter(nil)
+		return nil
+	}
+	expr, err := filter.Compile(text, filter.OnList)
+	if err != nil {
+		m.filter.err = err
+		return nil
+	}
+	m.scanning++
+	m.list.filter(newMatches(text, expr, m.list.last))
+	// What is on the screen is tried at once, so that the first frame is not empty.
+	return m.scan(expr, m.list.last)
+}
+
+// errorAt is the position of a filter's error in bytes, -1 if it does not say.
+func errorAt(err error) int {
+	var e *filter.Error
+	if errors.As(err, &e) {
+		return e.Pos
+	}
+	return -1
+}
+
+// bar draws the filter and the presets.
+func (m *model) bar(w int) string {
+	th := m.th
+	l := row(w)
+	text := m.filterText()
+	right := 0
+	if !m.filter.open {
+		right = 36
+	}
+	l.put(th.muted, "filter ")
+	switch {
+	case m.filter.open && m.filter.err != nil:
+		at := errorAt(m.filter.err)
+		field := min(w-8, max(20, safe.Of(m.filter.in.s).Width()+2))
+		m.filter.in.draw(th, l, th.text, min(field, w/2), true)
+		l.gap(1).put(th.bad, "✗ ")
+		if at >= 0 {
+			l.text(th.muted, safe.Of("at "+strconv.Itoa(at+1)+": "))
+		}
+		l.text(th.warn, safe.Of(m.filter.err.Error()))
+		return l.end()
+	case m.filter.open:
+		m.filter.in.draw(th, l, th.bright, w-40, true)
+		if m.list.match != nil {
+			l.text(th.muted, safe.Of("  "+count(int64(m.list.len()))+" match"))
+			if m.list.match.next > 0 {
+				l.put(th.muted, ", looking …")
+			}
+		}
+		return l.end()
+	case text == "":
+		l.put(th.faint, "none").put(th.faint, "  ").put(th.key, keyOf(filterFlows)).put(th.faint, " to type one")
+	default:
+		t := safe.Of(text).Cut(w - right - 24)
+		l.text(th.bright, t)
+		l.text(th.muted, safe.Of("  "+count(int64(m.list.len()))+" of "+count(int64(m.list.last))))
+		if m.list.match.next > 0 {
+			l.put(th.muted, " …")
+		}
+	}
+	l.to(w - right)
+	for i, p := range presets {
+		s, k := th.muted, th.muted
+		if p.expr == text {
+			s, k = th.key, th.key
+		}
+		l.text(k, safe.Of(strconv.Itoa(i+1))).gap(1).put(s, p.name).gap(2)
+	}
+	return l.end()
+}

@@ -1,0 +1,191 @@
+package ui
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/ui/safe"
+)
+
+// tab is one view of a flow.
+type tab int
+
+const (
+	tabWhy tab = iota
+	tabDiff
+	tabRequest
+	tabResponse
+	tabTiming
+	tabAttempts
+	tabCount
+)
+
+var tabNames = [tabCount]words{"Why", "Diff", "Request", "Response", "Timing", "Attempts"}
+
+// dossier is everything about one flow, gathered in a command.
+type dossier struct {
+	row     session.Row
+	flow    *flow.Flow
+	exp     *inspect.Explained // nil: not refused, or not explained yet
+	partner *flow.Flow         // what Diff compares with
+	compare compare
+	parent  *session.Row // of a replay
+	fixedBy flow.ID      // a replay of it that was accepted
+	tries   []session.Row
+	request document
+	answer  document
+	raw     bool
+	err     error
+}
+
+// inspector shows the flow under the cursor.
+type inspector struct {
+	tab    tab
+	d      *dossier // nil: not loaded yet
+	id     flow.ID
+	off    [tabCount]int
+	checks bool // the checklist is open
+	raw    bool // bodies as sent
+	// of the last drawing
+	h, rows int
+}
+
+// show turns to another flow. What was loaded of the old one is not shown a moment longer.
+func (v *inspector) show(id flow.ID) {
+	if id == v.id {
+		return
+	}
+	v.id, v.d, v.checks = id, nil, false
+	v.off = [tabCount]int{}
+}
+
+// load takes in what a command gathered; ticks and places stay.
+func (v *inspector) load(d *dossier) {
+	if v.d != nil && v.d.row.ID == d.row.ID && len(v.d.compare.changes) == len(d.compare.changes) {
+		d.compare.cur, d.compare.ticked = v.d.compare.cur, v.d.compare.ticked
+	}
+	v.d = d
+}
+
+// turn goes to another tab.
+func (v *inspector) turn(by int) {
+	v.tab = tab((int(v.tab) + by + int(tabCount)) % int(tabCount))
+}
+
+// scroll moves the view; in Diff it moves the cursor.
+func (v *inspector) scroll(by int) {
+	if v.tab == tabDiff && v.d != nil && len(v.d.compare.changes) > 0 && (by == 1 || by == -1) {
+		v.d.compare.move(by)
+		return
+	}
+	v.off[v.tab] = max(0, min(v.off[v.tab]+by, v.rows-v.h))
+}
+
+// doc is what the open tab shows at w cells.
+func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *time.Location) document {
+	d := v.d
+	if d == nil {
+		return pieces{}
+	}
+	if d.err != nil {
+		p := &writer{w: w}
+		p.say(nil, 0, th.warn, safe.Of(d.err.Error()))
+		return p.out
+	}
+	switch v.tab {
+	case tabDiff:
+		doc, top, end := d.compare.doc(th, d, w, focused)
+		off := &v.off[tabDiff]
+		if end > *off+v.h {
+			*off = end - v.h
+		}
+		if top < *off {
+			*off = top
+		}
+		return doc
+	case tabRequest:
+		return d.request
+	case tabResponse:
+		return d.answer
+	case tabTiming:
+		return timingDoc(th, d, w, now, zone)
+	case tabAttempts:
+		return attemptsDoc(th, d, w)
+	}
+	return whyDoc(th, d, w, v.checks, now)
+}
+
+// view draws h rows of w cells, the first with the tabs.
+func (v *inspector) view(th *theme, w, h int, focused bool, now time.Time, zone *time.Location) []string {
+	out := make([]string, 0, h)
+	inner := w - 2
+	v.h = h - 2
+	doc := v.doc(th, inner, focused, now, zone)
+	v.rows = doc.rows(inner)
+	off := &v.off[v.tab]
+	*off = max(0, min(*off, v.rows-v.h))
+	out = append(out, v.tabs(th, w, focused), blank(w))
+	for i := *off; i < v.rows && len(out) < h; i++ {
+		l := row(inner)
+		doc.draw(th, i, l)
+		out = append(out, " "+l.end()+" ")
+	}
+	return fill(out, w, h)
+}
+
+// tabs is the row of tabs; where says which one is at a column.
+func (v *inspector) tabs(th *theme, w int, focused bool) string {
+	l := row(w).gap(1)
+	for t := range tabCount {
+		s := th.muted
+		if t == v.tab {
+			s = th.chip
+			if !focused {
+				s = th.bright
+			}
+		}
+		l.text(s, safe.Of(" "+v.tabName(t)+" "))
+	}
+	if v.rows > v.h && v.h > 0 {
+		at := strconv.Itoa(min(v.rows, v.off[v.tab]+v.h)) + "/" + strconv.Itoa(v.rows)
+		if l.room() > len(at)+1 {
+			l.to(w-len(at)-1).text(th.muted, safe.Of(at))
+		}
+	}
+	return l.end()
+}
+
+// tabName is a tab's name with the number of things in it.
+func (v *inspector) tabName(t tab) string {
+	name := string(tabNames[t])
+	if v.d == nil {
+		return name
+	}
+	n := 0
+	switch t {
+	case tabDiff:
+		n = len(v.d.compare.changes)
+	case tabAttempts:
+		n = len(v.d.tries)
+	}
+	if n > 0 {
+		name += " " + strconv.Itoa(n)
+	}
+	return name
+}
+
+// tabAt is the tab drawn at column x of the pane.
+func (v *inspector) tabAt(x int) (tab, bool) {
+	at := 1
+	for t := range tabCount {
+		w := safe.Of(v.tabName(t)).Width() + 2
+		if x >= at && x < at+w {
+			return t, true
+		}
+		at += w
+	}
+	return 0, false
+}

@@ -1,0 +1,166 @@
+package ui
+
+// action is something a person can ask for. Keys, footer, help, palette and the docs all come from
+// the one list below.
+type action uint8
+
+const (
+	none action = iota
+	goDown
+	goUp
+	goPageDown
+	goPageUp
+	goTop
+	goEnd
+	open
+	back
+	nextPane
+	nextTab
+	prevTab
+	nextRefusal
+	prevRefusal
+	filterFlows
+	presetAll
+	presetRefused
+	presetPost403
+	editReplay
+	replay
+	applyFix
+	pick
+	copyTrue
+	copyMasked
+	compareMarked
+	partnerBefore
+	partnerAfter
+	toggleRaw
+	toggleWrap
+	zoom
+	toggleMouse
+	toggleMark
+	stage
+	showHelp
+	palette
+	quit
+	// in the editor
+	editSend
+	editReset
+	editClose
+	editNext
+	editPrev
+	editAdd
+	editDouble
+	editDelete
+	editToggle
+	editRaise
+	editLower
+	editTake
+	editExternal
+	editUndo
+	editShow
+)
+
+// place is where the keys go at the moment: one key means one thing in each.
+type place uint8
+
+const (
+	inList place = 1 << iota
+	inInspector
+	inEditor
+	anywhere = inList | inInspector
+)
+
+// binding is one line of the help.
+type binding struct {
+	do    action
+	where place
+	keys  []string
+	name  words // what it does, in the footer and the palette
+	about words // the same in a sentence, for the help
+	group words
+	foot  int // order in the footer, 0: not there
+}
+
+var bindings = []binding{
+	{goDown, anywhere, []string{"j", "down"}, "down", "next row, or scroll down", "Move", 0},
+	{goUp, anywhere, []string{"k", "up"}, "up", "previous row, or scroll up", "Move", 0},
+	{goPageDown, anywhere, []string{"pgdown", "ctrl+f"}, "page down", "a page on", "Move", 0},
+	{goPageUp, anywhere, []string{"pgup", "ctrl+b"}, "page up", "a page back", "Move", 0},
+	{goTop, anywhere, []string{"g", "home"}, "first", "first row", "Move", 0},
+	{goEnd, anywhere, []string{"G", "end"}, "newest", "last row; in the list, follow the newest again", "Move", 0},
+	{nextRefusal, anywhere, []string{"n"}, "next refusal", "next refused request", "Move", 9},
+	{prevRefusal, anywhere, []string{"N"}, "previous refusal", "previous refused request", "Move", 0},
+	{open, anywhere, []string{"enter"}, "open", "open the flow; in a tab, show more", "Move", 0},
+	{back, anywhere, []string{"esc"}, "back", "back to the list; then drop the filter", "Move", 0},
+	{nextPane, anywhere, []string{"tab"}, "other pane", "list or inspector", "Move", 0},
+	{nextTab, anywhere, []string{"l", "right"}, "next tab", "next tab of the inspector", "Move", 0},
+	{prevTab, anywhere, []string{"h", "left"}, "previous tab", "previous tab of the inspector", "Move", 0},
+
+	{editReplay, anywhere, []string{"e"}, "edit & replay", "change the request and send it again as a new flow", "Refusal", 1},
+	{replay, anywhere, []string{"r"}, "replay", "send the request again, unchanged, as a new flow", "Refusal", 2},
+	{applyFix, anywhere, []string{"f"}, "fix", "show the verdict's change, then send the request with it", "Refusal", 3},
+	{pick, anywhere, []string{"space"}, "mark", "mark the flow; in Diff, tick the difference", "Refusal", 0},
+	{toggleMark, anywhere, []string{"m"}, "mark", "mark the flow", "Refusal", 0},
+	{compareMarked, anywhere, []string{"d"}, "diff", "compare two marked flows, or this one with its last success", "Refusal", 5},
+	{partnerBefore, anywhere, []string{"["}, "earlier partner", "compare with an earlier success", "Refusal", 0},
+	{partnerAfter, anywhere, []string{"]"}, "later partner", "compare with a later success", "Refusal", 0},
+
+	{copyTrue, anywhere, []string{"y"}, "copy", "copy as curl, URL, header, body, verdict", "Take away", 4},
+	{copyMasked, anywhere, []string{"Y"}, "copy masked", "the same with secrets masked", "Take away", 0},
+
+	{filterFlows, anywhere, []string{"/"}, "filter", "show only flows that match", "Find", 8},
+	{presetAll, anywhere, []string{"1"}, "all", "all flows", "Find", 0},
+	{presetRefused, anywhere, []string{"2"}, "refused", "refused flows only", "Find", 0},
+	{presetPost403, anywhere, []string{"3"}, "POST 403", "POST requests answered 403", "Find", 0},
+
+	{toggleRaw, anywhere, []string{"b"}, "raw body", "the body as it was sent, or made readable", "Look", 0},
+	{toggleWrap, anywhere, []string{"w"}, "wrap", "wrap long lines, or cut them", "Look", 0},
+	{zoom, anywhere, []string{"z"}, "zoom", "give the focused pane the whole screen", "Look", 0},
+	{stage, anywhere, []string{"S"}, "stage mode", "mask secrets on the screen", "Look", 0},
+	{toggleMouse, anywhere, []string{"M"}, "mouse", "give the mouse back to the terminal, to select text", "Look", 0},
+
+	{palette, anywhere, []string{":", "ctrl+p"}, "all actions", "find any action by its name", "Program", 10},
+	{showHelp, anywhere, []string{"?"}, "keys", "this list", "Program", 11},
+	{quit, anywhere, []string{"q", "ctrl+c"}, "quit", "leave; the session stays on disk", "Program", 0},
+
+	{editSend, inEditor, []string{"ctrl+s"}, "send", "send the request as it stands", "Edit", 1},
+	{editTake, inEditor, []string{"ctrl+g"}, "value of the success", "take this field from the last success", "Edit", 2},
+	{editAdd, inEditor, []string{"ctrl+n"}, "add header", "a new header below this one", "Edit", 3},
+	{editToggle, inEditor, []string{"ctrl+t"}, "on/off", "leave the header out, or put it back", "Edit", 4},
+	{editDelete, inEditor, []string{"ctrl+d"}, "delete", "delete the header", "Edit", 0},
+	{editDouble, inEditor, []string{"ctrl+y"}, "duplicate", "the same header once more", "Edit", 0},
+	{editRaise, inEditor, []string{"alt+up"}, "raise", "move the header up", "Edit", 0},
+	{editLower, inEditor, []string{"alt+down"}, "lower", "move the header down", "Edit", 0},
+	{editNext, inEditor, []string{"tab"}, "next field", "next field", "Edit", 0},
+	{editPrev, inEditor, []string{"shift+tab"}, "previous field", "previous field", "Edit", 0},
+	{editExternal, inEditor, []string{"ctrl+e"}, "$EDITOR", "edit the body in $EDITOR", "Edit", 5},
+	{editUndo, inEditor, []string{"ctrl+z"}, "undo", "take back the last change", "Edit", 0},
+	{editShow, inEditor, []string{"ctrl+o"}, "show answer", "close the editor and go to the last answer", "Edit", 0},
+	{editReset, inEditor, []string{"ctrl+r"}, "reset", "back to the request as it was sent", "Edit", 6},
+	{editClose, inEditor, []string{"esc"}, "close", "back, without sending", "Edit", 7},
+}
+
+// lookup is the action of key in a place.
+func lookup(in place, key string) action {
+	for i := range bindings {
+		b := &bindings[i]
+		if b.where&in == 0 {
+			continue
+		}
+		for _, k := range b.keys {
+			if k == key {
+				return b.do
+			}
+		}
+	}
+	return none
+}
+
+// keyOf is the key to name for an action.
+func keyOf(a action) words {
+	for i := range bindings {
+		if bindings[i].do == a {
+			return words(bindings[i].keys[0])
+		}
+	}
+	return ""
+}

@@ -1,0 +1,288 @@
+package ui
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/ui/safe"
+)
+
+// columns are the widths of the list's columns in cells; 0 is left out.
+type columns struct{ id, clock, method, status, host, path, took, why int }
+
+// columnsFor shares w cells. The verdict keeps its place longest: it is what people came for.
+func columnsFor(w int, last flow.ID) columns {
+	c := columns{id: max(4, len(strconv.FormatInt(int64(last), 10))), method: 7, status: 3, took: 7, why: 13}
+	rest := w - 1 - c.id - c.method - c.status - c.took - 5 // gutter, gaps
+	if w >= 84 {
+		c.clock = 8
+		rest -= 9
+	}
+	if w >= 72 {
+		c.host = max(12, min(24, rest*28/100))
+		rest -= c.host + 1
+	}
+	c.why = max(c.why, rest*46/100)
+	c.path = rest - c.why - 1
+	return c
+}
+
+func (l *list) header(th *theme, w int) string {
+	c, r := columnsFor(w, l.last), row(w)
+	r.gap(1).right(th.muted, safe.Of("#"), c.id).gap(1)
+	if c.clock > 0 {
+		r.left(th.muted, safe.Of("time"), c.clock).gap(1)
+	}
+	r.left(th.muted, safe.Of("method"), c.method).gap(1).left(th.muted, safe.Of("st"), c.status).gap(1)
+	if c.host > 0 {
+		r.left(th.muted, safe.Of("host"), c.host).gap(1)
+	}
+	name := "path"
+	if c.host == 0 {
+		name = "host and path"
+	}
+	r.left(th.muted, safe.Of(name), c.path).right(th.muted, safe.Of("time"), c.took).gap(2).left(th.muted, safe.Of("why"), c.why)
+	return r.end()
+}
+
+// view draws h rows of w cells, the first with the names of the columns.
+func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time.Location) []string {
+	out := make([]string, 0, h)
+	out = append(out, l.header(th, w))
+	c := columnsFor(w, l.last)
+	for i := l.top; i < l.len() && len(out) < h; i++ {
+		id := l.at(i)
+		r, known := l.rows.get(id)
+		out = append(out, l.row(th, c, w, id, r, known, id == l.cur, focused, now, zone))
+	}
+	return fill(out, w, h)
+}
+
+func (l *list) row(th *theme, c columns, w int, id flow.ID, r *session.Row, known, cur, focused bool, now time.Time, zone *time.Location) string {
+	out := row(w)
+	gutter := words(" ")
+	refused := r != nil && r.Refused() && ended(r)
+	loud := refused && changes(r.Method)
+	switch {
+	case cur && refused && focused:
+		out.over = th.cursorBad
+	case cur && refused:
+		out.over = th.cursorBadOff
+	case cur && focused:
+		out.base = th.cursor
+	case cur:
+		out.base = th.cursorOff
+	case loud:
+		out.base = th.refused
+	}
+	if loud {
+		gutter = "▌"
+	}
+	if cur {
+		gutter = "›"
+		if loud {
+			gutter = "▶"
+		}
+	}
+	out.put(th.bad, gutter)
+	mark := style(th.muted)
+	if r != nil && r.Marked {
+		mark = th.key
+	}
+	out.right(mark, safe.Of(strconv.FormatInt(int64(id), 10)), c.id)
+	if r != nil && r.Marked {
+		out.put(th.key, "*")
+	} else {
+		out.gap(1)
+	}
+	if r == nil {
+		if known {
+			return out.put(th.faint, "not kept").end()
+		}
+		return out.put(th.faint, "…").end()
+	}
+	if c.clock > 0 {
+		out.left(th.muted, safe.Of(r.Start.In(zone).Format("15:04:05")), c.clock).gap(1)
+	}
+	if r.Kind == flow.Handshake || r.Kind == flow.Rejected {
+		return special(out, th, r)
+	}
+	method, ms := r.Method, th.safe
+	if r.Kind == flow.Tunnel {
+		method, ms = "tunnel", th.muted
+	} else if changes(r.Method) {
+		ms = th.verb
+	}
+	out.left(ms, safe.Of(method), c.method).gap(1)
+	status, ss := statusText(th, r)
+	out.left(ss, status, c.status).gap(1)
+	path := safe.Of(r.Target)
+	if c.host > 0 {
+		out.left(th.text, safe.Of(r.Authority), c.host).gap(1)
+	} else {
+		path = safe.Join(safe.Of(r.Authority), path)
+	}
+	out.left(th.text, path, c.path)
+	took := r.Duration
+	if !ended(r) {
+		took = now.Sub(r.Start)
+	}
+	out.right(th.text, safe.Of(span(took)), c.took).gap(2)
+	ws, why := reason(th, r)
+	return out.left(ws, why, c.why).end()
+}
+
+// special is a row that is no exchange.
+func special(out *line, th *theme, r *session.Row) string {
+	if r.Kind == flow.Handshake {
+		out.left(th.warn, safe.Of("tls"), 7).gap(1)
+		out.text(th.muted, safe.Of(firstOf(r.Err, "handshake with the client did not succeed")))
+		if r.Authority != "" {
+			out.put(th.faint, " · ").text(th.muted, safe.Of(r.Authority))
+		}
+		return out.put(th.faint, " · ").put(th.key, "enter").put(th.muted, " for the cure").end()
+	}
+	out.left(th.warn, safe.Of("400"), 7).gap(1)
+	return out.put(th.warn, "not forwarded: ").text(th.muted, safe.Of(firstOf(r.Err, "no request that we may forward"))).end()
+}
+
+// reason is what the last column says.
+func reason(th *theme, r *session.Row) (style, safe.Text) {
+	head := ""
+	if r.Verdict != nil {
+		head = r.Verdict.Headline
+	}
+	switch {
+	case r.State == session.Waiting:
+		return th.muted, safe.Of("waiting")
+	case r.State == session.Streaming:
+		return th.muted, safe.Of("streaming " + size(r.RespBytes))
+	case r.Parent != 0 && r.Refused():
+		return th.bad, safe.Join(safe.Of("↻ of "+strconv.FormatInt(int64(r.Parent), 10)+": ✗ "), safe.Of(firstOf(head, strconv.Itoa(r.Status))))
+	case r.Parent != 0:
+		text := "↻ of " + strconv.FormatInt(int64(r.Parent), 10)
+		if r.Status != 0 {
+			text += ": " + strconv.Itoa(r.Status)
+		}
+		if r.Status >= 200 && r.Status < 300 {
+			return th.good, safe.Of(text + " ✓")
+		}
+		return th.warn, safe.Join(safe.Of(text+" "), safe.Of(r.Err))
+	case r.Refused():
+		s := th.bad
+		if !changes(r.Method) || r.Status == 401 || r.Status == 429 {
+			s = th.warn
+		}
+		return s, safe.Join(safe.Of("✗ "), safe.Of(firstOf(head, "refused")))
+	case r.Err != "":
+		return th.warn, safe.Join(safe.Of("! "), safe.Of(r.Err))
+	case r.Kind == flow.Tunnel:
+		return th.muted, safe.Of("not read")
+	case r.Status == 101:
+		return th.muted, safe.Of("⇄ websocket")
+	}
+	return th.muted, safe.Of(r.Comment)
+}
+
+func statusText(th *theme, r *session.Row) (safe.Text, style) {
+	if r.Status == 0 {
+		switch {
+		case !ended(r):
+			return safe.Of("…"), th.muted
+		case r.Err != "":
+			return safe.Of("err"), th.warn
+		}
+		return safe.Of("–"), th.muted
+	}
+	return safe.Of(strconv.Itoa(r.Status)), statusStyle(th, r.Status, r.Refused())
+}
+
+func statusStyle(th *theme, status int, refused bool) style {
+	switch {
+	case status == 401 || status == 407 || status == 429:
+		return th.warn
+	case refused:
+		return th.bad
+	case status >= 500:
+		return th.warn
+	case status >= 400:
+		return th.text
+	case status >= 300:
+		return th.muted
+	case status >= 200:
+		return th.good
+	}
+	return th.accent
+}
+
+// changes reports whether a method asks for something to be changed (RFC 9110, 9.2.1 "safe").
+func changes(method string) bool {
+	switch method {
+	case "GET", "HEAD", "OPTIONS", "TRACE", "CONNECT", "":
+		return false
+	}
+	return true
+}
+
+// span is a duration in at most seven cells.
+func span(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return ""
+	case d < 10*time.Millisecond:
+		return trimZero(strconv.FormatFloat(float64(d)/1e6, 'f', 1, 64)) + " ms"
+	case d < time.Second:
+		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
+	case d < time.Minute:
+		return strconv.FormatFloat(d.Seconds(), 'f', 1, 64) + " s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + ":" + pad2(int(d.Seconds())%60)
+	}
+	return strconv.Itoa(int(d.Hours())) + " h " + strconv.Itoa(int(d.Minutes())%60)
+}
+
+func trimZero(s string) string { return strings.TrimSuffix(s, ".0") }
+
+func pad2(n int) string {
+	if n < 10 {
+		return "0" + strconv.Itoa(n)
+	}
+	return strconv.Itoa(n)
+}
+
+// size is a number of bytes in few cells, in powers of 1000 as sizes in HTTP tools are.
+func size(n int64) string {
+	switch {
+	case n < 1000:
+		return strconv.FormatInt(n, 10) + " B"
+	case n < 1000*1000:
+		return trimZero(strconv.FormatFloat(float64(n)/1e3, 'f', 1, 64)) + " kB"
+	case n < 1000*1000*1000:
+		return trimZero(strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64)) + " MB"
+	}
+	return trimZero(strconv.FormatFloat(float64(n)/1e9, 'f', 1, 64)) + " GB"
+}
+
+// count is a number with thousands set apart.
+func count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func firstOf(ss ...string) string {
+	for _, s := range ss {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// ended reports whether nothing more will come for a flow.
+func ended(r *session.Row) bool { return r.State >= session.Done }

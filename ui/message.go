@@ -1,0 +1,121 @@
+package ui
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/ui/safe"
+)
+
+// headDoc is the head of a message line by line, as it was on the wire where that was seen.
+type headDoc struct {
+	lines [][]byte
+	first bool // the first line is a start line
+	w     int
+	th    *theme
+	out   pieces
+}
+
+func newHeadDoc(m *flow.Message) *headDoc {
+	d := &headDoc{}
+	switch {
+	case m == nil:
+		return d
+	case len(m.Head) > 0:
+		d.first = m.Proto != ""
+		d.lines = bytes.SplitAfter(m.Head, []byte("\n"))
+		if n := len(d.lines); len(d.lines[n-1]) == 0 {
+			d.lines = d.lines[:n-1]
+		}
+		if n := len(d.lines); n > 1 && len(bytes.TrimRight(d.lines[n-1], "\r\n")) == 0 {
+			d.lines = d.lines[:n-1] // the empty line that ends the head
+		}
+		return d
+	}
+	d.first = true
+	d.lines = append(d.lines, []byte(startLine(m)+"\r\n"))
+	for _, h := range m.Header {
+		d.lines = append(d.lines, bytes.SplitAfter([]byte(h.Line()), []byte("\n"))...)
+	}
+	return d
+}
+
+func startLine(m *flow.Message) string {
+	if m.Status != 0 {
+		s := m.Proto + " " + strconv.Itoa(m.Status)
+		if m.Reason != "" {
+			s += " " + m.Reason
+		}
+		return s
+	}
+	return m.Method + " " + m.Target + " " + m.Proto
+}
+
+func (d *headDoc) layout(th *theme, w int) {
+	if d.w == w && d.th == th {
+		return
+	}
+	d.th = th
+	d.w, d.out = w, nil
+	for i, line := range d.lines {
+		if len(line) == 0 {
+			continue
+		}
+		text := bytes.TrimSuffix(line, []byte("\n"))
+		crlf := bytes.HasSuffix(text, []byte("\r"))
+		text = bytes.TrimSuffix(text, []byte("\r"))
+		var ps []piece
+		name, value, ok := bytes.Cut(text, []byte(":"))
+		switch {
+		case i == 0 && d.first:
+			ps = []piece{{th.bright, safe.Bytes(text)}}
+		case ok:
+			ps = []piece{{th.accent, safe.Bytes(name)}, lit(th.muted, ":"), {th.text, safe.Bytes(value)}}
+		default:
+			ps = []piece{{th.text, safe.Bytes(text)}}
+		}
+		if !crlf && len(line) != len(text) {
+			ps = append(ps, lit(th.warn, `\n`)) // a bare line feed ends the line: some parsers read it differently
+		}
+		d.out = append(d.out, fold(ps, w)...)
+	}
+}
+
+func (d *headDoc) rows(w int) int {
+	if d.w != w {
+		d.layout(&plain, w) // heights do not depend on the colours, which come with draw
+	}
+	return len(d.out)
+}
+
+func (d *headDoc) draw(th *theme, i int, l *line) {
+	d.layout(th, l.max)
+	d.out.draw(th, i, l)
+}
+
+// messageDoc is one message: interim answers, head, body, trailers. It is made in a command.
+func messageDoc(th *theme, f *flow.Flow, m *flow.Message, raw bool) document {
+	var docs []document
+	if m != nil && m.Status != 0 {
+		for _, i := range f.Interim {
+			docs = append(docs, newHeadDoc(i), pieces{nil})
+		}
+	}
+	if m == nil {
+		return pieces{{lit(th.muted, "nothing yet")}}
+	}
+	docs = append(docs, newHeadDoc(m), pieces{nil}, bodyDoc(th, m, raw))
+	if len(m.Trailers) > 0 {
+		docs = append(docs, pieces{nil, {lit(th.muted, "trailers")}}, newHeadDoc(&flow.Message{Head: trailers(m)}))
+	}
+	return joined(docs...)
+}
+
+func trailers(m *flow.Message) []byte {
+	var b []byte
+	for _, t := range m.Trailers {
+		b = append(b, t.Line()...)
+	}
+	return b
+}

@@ -1,0 +1,219 @@
+package ui
+
+import (
+	"context"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+)
+
+// model is the whole screen. Panes are its parts: plain structs with verbs that know nothing of the
+// framework. Update routes, commands do what may wait, and their answers carry the version that they
+// were asked for, so that a late one is dropped.
+type model struct {
+	o    Options
+	ctx  context.Context
+	th   *theme
+	w, h int
+	now  time.Time
+	lay  layout
+
+	list      list
+	inspector inspector
+	filter    filterBar
+	editor    *editor // nil: closed
+	dialogs   []dialog
+	toast     toast
+	stats     session.Stats
+	spark     spark
+	tries     map[flow.ID][]flow.ID // replays by parent, of those seen
+
+	focus  place
+	opened bool // narrow screens: the inspector is shown
+	zoomed bool
+	mouse  bool
+	rev    session.Rev
+
+	// versions of what is asked for
+	fetching  bool // a page is being read
+	fetchTry  int
+	loading   bool // a flow is being read
+	loadedRev session.Rev
+	loadedAt  time.Time
+	scanning  int // version of the filter
+	seeking   int // version of the search for a refusal
+	ticking   bool
+	running   int // sends under way
+	err       error
+}
+
+func newModel(ctx context.Context, o Options) *model {
+	o = o.withDefaults()
+	m := &model{
+		o: o, ctx: ctx, th: themeFor(o.Getenv), now: o.Now(), focus: inList, mouse: true,
+		list: newList(), tries: map[flow.ID][]flow.ID{},
+	}
+	m.rev = o.Feed.Rev() // before the counts: what comes between is told again
+	m.stats = o.Feed.Stats()
+	m.list.add(nil, o.Feed.Last())
+	return m
+}
+
+// Init implements tea.Model.
+func (m *model) Init() tea.Cmd {
+	return tea.Batch(m.listen(), m.more(), tea.RequestBackgroundColor)
+}
+
+// Update implements tea.Model. It routes: the dialog on top first, then the focused pane, then the
+// keys that mean the same everywhere.
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	cmd := m.route(msg)
+	return m, tea.Batch(cmd, m.more())
+}
+
+func (m *model) route(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		m.w, m.h = msg.Width, msg.Height
+		m.arrange()
+	case tea.BackgroundColorMsg:
+		if !msg.IsDark() && m.th == &dark {
+			m.th = &light
+		}
+	case tea.KeyPressMsg:
+		return m.key(msg.String(), msg.Text)
+	case tea.PasteMsg:
+		return m.paste(msg.Content)
+	case tea.MouseClickMsg:
+		return m.click(msg.X, msg.Y, msg.Button == tea.MouseLeft)
+	case tea.MouseWheelMsg:
+		m.wheel(msg.X, msg.Y, msg.Button)
+	case rowsMsg:
+		return m.rowsCame(msg)
+	case pageMsg:
+		m.pageCame(msg)
+	case scanMsg:
+		return m.scanCame(msg)
+	case seekMsg:
+		m.seekCame(msg)
+	case dossierMsg:
+		m.dossierCame(msg)
+	case sentMsg:
+		return m.sent(msg)
+	case tickMsg:
+		m.ticking, m.now = false, time.Time(msg)
+	case copiedMsg:
+		return m.copyText(msg.what, msg.text)
+	case toastMsg:
+		m.say(msg.good, msg.text)
+	case editedMsg:
+		return m.edited(msg)
+	case editorMsg:
+		m.openEditor(msg)
+	case fixMsg:
+		m.fixCame(msg)
+	}
+	return nil
+}
+
+// arrange lays the screen out anew.
+func (m *model) arrange() {
+	m.lay = arrange(m.w, m.h, m.opened, m.editor != nil, m.zoomed)
+	if m.lay.list.h > 0 {
+		m.list.resize(m.lay.list.h - 1)
+	}
+	if m.w >= wide && !m.zoomed {
+		return
+	}
+	switch { // one pane: the keys go to the one that is seen
+	case m.lay.inspector.h > 0:
+		m.focus = inInspector
+	case m.lay.list.h > 0:
+		m.focus = inList
+	}
+}
+
+// key routes a key press.
+func (m *model) key(name, text string) tea.Cmd {
+	m.now = m.o.Now()
+	m.toast.dismiss(m.now)
+	switch {
+	case m.lay.small:
+		if a := lookup(inList, name); a == quit {
+			return m.do(quit)
+		}
+		return nil
+	case len(m.dialogs) > 0:
+		return m.dialogs[len(m.dialogs)-1].key(m, name, text)
+	case m.filter.open:
+		return m.filterKey(name, text)
+	case m.editor != nil:
+		return m.editorKey(name, text)
+	}
+	if cmd, ok := m.welcomeKey(name); ok {
+		return cmd
+	}
+	return m.do(lookup(m.focus, name))
+}
+
+func (m *model) paste(text string) tea.Cmd {
+	switch {
+	case len(m.dialogs) > 0:
+		return m.dialogs[len(m.dialogs)-1].key(m, "", text)
+	case m.filter.open:
+		return m.filterKey("", text)
+	case m.editor != nil:
+		m.editor.paste(text)
+	}
+	return nil
+}
+
+// more asks for what the screen shows and does not have: rows, the flow under the cursor, the time.
+func (m *model) more() tea.Cmd {
+	var cmds []tea.Cmd
+	m.inspector.show(m.list.cur)
+	if ids := m.list.want(); len(ids) > 0 && !m.fetching {
+		m.fetching = true
+		cmds = append(cmds, m.fetch(ids))
+	}
+	if id := m.list.cur; id != 0 && !m.loading && m.stale(id) {
+		m.loading = true
+		cmds = append(cmds, m.load(id))
+	}
+	if !m.ticking {
+		if every := m.pulse(); every > 0 {
+			m.ticking = true
+			cmds = append(cmds, tea.Tick(every, func(t time.Time) tea.Msg { return tickMsg(t) }))
+		}
+	}
+	return tea.Batch(cmds...)
+}
+
+// stale reports whether the inspector lacks what is known of flow id. A flow under way is read again
+// at most a few times a second.
+func (m *model) stale(id flow.ID) bool {
+	if m.inspector.d == nil {
+		return true
+	}
+	r := m.list.current()
+	if r == nil || r.Rev <= m.loadedRev {
+		return m.inspector.d.raw != m.inspector.raw
+	}
+	return ended(r) || m.now.Sub(m.loadedAt) > 250*time.Millisecond
+}
+
+// pulse is how often something on the screen changes with time alone; 0: nothing does.
+func (m *model) pulse() time.Duration {
+	switch {
+	case m.stats.Live > 0 || m.running > 0:
+		return 100 * time.Millisecond
+	case m.toast.shown(m.now):
+		return 500 * time.Millisecond
+	case m.spark.busy(m.now):
+		return time.Second
+	}
+	return 0
+}

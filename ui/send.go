@@ -1,0 +1,388 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/diff"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/ui/safe"
+)
+
+// wholeLimit bounds a body that is replayed from the screen, in bytes.
+const wholeLimit = 64 << 20
+
+type (
+	// editorMsg opens the editor on a flow read whole.
+	editorMsg struct {
+		f       *flow.Flow
+		row     session.Row
+		partner *flow.Flow
+		compare compare
+		err     error
+	}
+	// fixMsg is a verdict's fix applied to its flow, to be shown and sent.
+	fixMsg struct {
+		f     *flow.Flow
+		req   *flow.Message
+		patch flow.Patch
+		title words
+		text  string
+		err   error
+	}
+	// sentMsg is an exchange of ours that ended.
+	sentMsg struct {
+		editor *editor // nil: sent from the list
+		n      int     // index of the attempt in the editor
+		parent flow.ID
+		was    int
+		f      *flow.Flow
+		took   time.Duration
+		answer document
+		err    error
+	}
+)
+
+// whole reads a flow with the complete body of its request.
+func whole(ctx context.Context, feed Feed, id flow.ID) (*flow.Flow, error) {
+	f, err := feed.Flow(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if f.Request == nil {
+		return nil, errors.New("holds no request")
+	}
+	b := &f.Request.Body
+	if b.Whole() || b.Cut() {
+		return f, nil
+	}
+	if b.Size > wholeLimit {
+		return nil, fmt.Errorf("its body of %s is too large to be sent from the screen; why403 replay sends it", size(b.Size))
+	}
+	r, _, err := feed.Body(ctx, id, session.RequestSide)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, wholeLimit))
+	if err != nil {
+		return nil, err
+	}
+	c := *f
+	c.Request = f.Request.Clone()
+	c.Request.Head = f.Request.Head
+	c.Request.Body.Data = data
+	return &c, nil
+}
+
+// sendable says why the flow under the cursor cannot be sent, "" if it can.
+func (m *model) sendable() string {
+	r := m.list.current()
+	switch {
+	case m.o.Sender == nil:
+		return "nothing can be sent from here: this session was opened without a proxy"
+	case r == nil:
+		return "there is no flow to send"
+	case r.Kind != flow.Exchange:
+		return "this row is no request that could be sent"
+	}
+	return ""
+}
+
+func (m *model) askEditor() tea.Cmd {
+	if why := m.sendable(); why != "" {
+		m.say(false, why)
+		return nil
+	}
+	feed, ctx, id := m.o.Feed, m.ctx, m.list.cur
+	msg := editorMsg{row: *m.list.current()}
+	if d := m.inspector.d; d != nil && d.row.ID == id {
+		msg.partner, msg.compare = d.partner, d.compare
+	}
+	return func() tea.Msg {
+		msg.f, msg.err = whole(ctx, feed, id)
+		return msg
+	}
+}
+
+func (m *model) openEditor(msg editorMsg) {
+	if msg.err != nil {
+		m.fail("edit", msg.err)
+		return
+	}
+	m.editor = newEditor(msg.f, msg.f.Request.Body.Data, msg.row, msg.partner, msg.compare)
+	m.arrange()
+}
+
+func (m *model) closeEditor() {
+	m.editor = nil
+	m.arrange()
+}
+
+// editorKey routes a key while the editor is open: its own keys first, then the field under the cursor.
+func (m *model) editorKey(name, text string) tea.Cmd {
+	e := m.editor
+	switch lookup(inEditor, name) {
+	case editSend:
+		return m.sendEdited()
+	case editReset:
+		e.reset()
+	case editClose:
+		if !e.changed() || len(e.tries) > 0 {
+			m.closeEditor()
+			return nil
+		}
+		m.push(&confirm{title: "Close the editor?", text: "What you changed has not been sent.", yes: "close", do: func(m *model) tea.Cmd { m.closeEditor(); return nil }})
+	case editNext:
+		e.next(1)
+	case editPrev:
+		e.next(-1)
+	case editAdd:
+		e.add()
+	case editDouble:
+		e.double()
+	case editDelete:
+		e.remove()
+	case editToggle:
+		e.toggle()
+	case editRaise:
+		e.shift(-1)
+	case editLower:
+		e.shift(1)
+	case editUndo:
+		e.takeBack()
+	case editTake:
+		m.takeValue()
+	case editExternal:
+		return m.external()
+	case editShow:
+		if n := len(e.tries); n > 0 && e.tries[n-1].id != 0 {
+			id := e.tries[n-1].id
+			m.closeEditor()
+			m.list.place(id)
+		}
+	default:
+		switch {
+		case e.at.part == partBody && name == "up" && (!e.asText || e.body.first()):
+			e.vertical(-1)
+		case e.at.part != partBody && (name == "up" || name == "down" || name == "enter"):
+			e.vertical(map[string]int{"up": -1, "down": 1, "enter": 1}[name])
+		case name == "ctrl+c":
+			return m.leave()
+		case (name == "pgdown" || name == "pgup") && e.at.part != partBody:
+			e.scroll(map[string]int{"pgdown": 5, "pgup": -5}[name])
+		default:
+			e.typed(name, text)
+		}
+	}
+	return nil
+}
+
+// takeValue brings a value of the accepted flow into the form.
+func (m *model) takeValue() {
+	e := m.editor
+	if e.partner == nil || len(e.compare.changes) == 0 {
+		m.say(false, "there is no accepted request to take a value from")
+		return
+	}
+	if ch, ok := e.wanted(); ok {
+		if err := e.take(ch); err != nil {
+			m.fail("take the value", err)
+		}
+		return
+	}
+	m.push(newTakeBox(e))
+}
+
+// sendEdited sends the form as a child of the flow it came from.
+func (m *model) sendEdited() tea.Cmd {
+	e := m.editor
+	to, req, err := e.request()
+	if err != nil {
+		e.problem = err.Error()
+		return nil
+	}
+	e.problem = ""
+	e.tries = append(e.tries, try{began: m.now})
+	return m.send(to, req, e, len(e.tries)-1, e.row.Status)
+}
+
+// send lets the sender do its work; what comes back is an exchange of its own.
+func (m *model) send(to *flow.Flow, req *flow.Message, e *editor, n, was int) tea.Cmd {
+	m.running++
+	began, o, ctx, th := m.now, m.o, m.ctx, m.th
+	return func() tea.Msg {
+		msg := sentMsg{editor: e, n: n, parent: to.ID, was: was}
+		msg.exchange(ctx, o, th, began, to, req)
+		return msg
+	}
+}
+
+// exchange sends req and reads what came of it.
+func (msg *sentMsg) exchange(ctx context.Context, o Options, th *theme, began time.Time, to *flow.Flow, req *flow.Message) {
+	child, err := o.Sender.Send(ctx, to, req)
+	msg.err, msg.took = err, o.Now().Sub(began)
+	if child == 0 {
+		return
+	}
+	f, err := o.Feed.Flow(ctx, child)
+	if err != nil {
+		msg.err = err
+		return
+	}
+	msg.f = f
+	if d := f.Times.Duration(); d > 0 {
+		msg.took = d
+	}
+	if f.Response != nil {
+		msg.answer = messageDoc(th, f, f.Response, false)
+	}
+}
+
+func (m *model) sent(s sentMsg) tea.Cmd {
+	m.running--
+	m.now = m.o.Now()
+	t := try{took: s.took, done: true}
+	if s.f != nil {
+		t.id, t.status = s.f.ID, s.f.Status()
+		if s.f.Response != nil {
+			t.reason = s.f.Response.Reason
+		}
+		if s.f.Err != nil {
+			t.err = s.f.Err.Error()
+		}
+	}
+	if s.err != nil {
+		t.err = s.err.Error()
+	}
+	if s.editor != nil && s.n < len(s.editor.tries) {
+		t.began = s.editor.tries[s.n].began
+		s.editor.tries[s.n] = t
+		if s.answer != nil {
+			s.editor.answer, s.editor.answered = s.answer, 0
+		}
+	}
+	if s.editor == nil || s.editor != m.editor {
+		what := "replay of " + id(s.parent) + ": "
+		switch {
+		case t.status == 0:
+			m.say(false, what+firstOf(t.err, "no answer"))
+		default:
+			good := t.status >= 200 && t.status < 300
+			text := what + strconv.Itoa(t.status) + " " + t.reason + " in " + span(t.took)
+			if s.was != 0 {
+				text += ", was " + strconv.Itoa(s.was)
+			}
+			m.say(good, text)
+		}
+	}
+	return nil
+}
+
+// replay sends the flow under the cursor again, unchanged.
+func (m *model) replay() tea.Cmd {
+	if why := m.sendable(); why != "" {
+		m.say(false, why)
+		return nil
+	}
+	feed, ctx, id, was := m.o.Feed, m.ctx, m.list.cur, m.list.current().Status
+	m.running++
+	o, th, began := m.o, m.th, m.now
+	m.say(true, "sending "+m.list.current().Method+" "+m.list.current().Target+" again")
+	return func() tea.Msg {
+		msg := sentMsg{parent: id, was: was}
+		f, err := whole(ctx, feed, id)
+		if err == nil && f.Request.Body.Cut() {
+			err = errors.New("its body was not kept whole: it cannot be sent again")
+		}
+		if err != nil {
+			msg.err = err
+			return msg
+		}
+		req := f.Request.Clone()
+		req.Head = f.Request.Head
+		msg.exchange(ctx, o, th, began, f, req)
+		return msg
+	}
+}
+
+// askFix shows the verdict's change before it is sent.
+func (m *model) askFix() tea.Cmd {
+	if why := m.sendable(); why != "" {
+		m.say(false, why)
+		return nil
+	}
+	if !m.fixable() {
+		m.say(false, "the verdict knows no change that would be accepted; e edits by hand")
+		return nil
+	}
+	fix := m.inspector.d.exp.Verdict.Fix
+	return m.patched("Send with the fix?", fix.Summary, fix.Patch)
+}
+
+// replayTicked shows the ticked differences before the request is sent with them.
+func (m *model) replayTicked() tea.Cmd {
+	if why := m.sendable(); why != "" {
+		m.say(false, why)
+		return nil
+	}
+	d := m.inspector.d
+	if d == nil || d.partner == nil {
+		return nil
+	}
+	p := d.compare.patch()
+	if len(p) == 0 {
+		m.say(false, "tick a difference with space first")
+		return nil
+	}
+	return m.patched("Send with these?", "#"+id(d.row.ID)+" with the values of #"+id(d.partner.ID), p)
+}
+
+func (m *model) patched(title words, text string, p flow.Patch) tea.Cmd {
+	feed, ctx, id := m.o.Feed, m.ctx, m.list.cur
+	return func() tea.Msg {
+		msg := fixMsg{title: title, text: text, patch: p}
+		if msg.f, msg.err = whole(ctx, feed, id); msg.err != nil {
+			return msg
+		}
+		to, err := diff.ApplyTo(msg.f, p)
+		if err != nil {
+			msg.err = err
+			return msg
+		}
+		changed := *msg.f
+		changed.Scheme, changed.Authority = to.Scheme, to.Authority
+		msg.f, msg.req = &changed, to.Request
+		return msg
+	}
+}
+
+func (m *model) fixCame(msg fixMsg) {
+	if msg.err != nil {
+		m.fail("apply the change", msg.err)
+		return
+	}
+	th := m.th
+	rows := []piece{{"", safe.Text{}}}
+	for _, ch := range msg.patch {
+		name := string(ch.Part) + " " + ch.Name
+		if ch.Before != nil {
+			rows = append(rows, said(th.bad, "- "+name+": "+*ch.Before))
+		}
+		if ch.After != nil {
+			rows = append(rows, said(th.good, "+ "+name+": "+*ch.After))
+		} else {
+			rows = append(rows, said(th.muted, "  "+name+" is left out"))
+		}
+	}
+	m.push(&confirm{title: msg.title, text: msg.text, rows: rows, yes: "send", do: func(m *model) tea.Cmd {
+		return m.send(msg.f, msg.req, nil, 0, msg.f.Status())
+	}})
+}

@@ -1,0 +1,230 @@
+package ui
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/why403/why403/ui/safe"
+)
+
+// View implements tea.Model.
+func (m *model) View() tea.View {
+	v := tea.NewView(m.screen())
+	v.AltScreen = true
+	v.WindowTitle = "why403"
+	if m.mouse {
+		v.MouseMode = tea.MouseModeCellMotion
+	}
+	return v
+}
+
+// screen is the frame: h rows of w cells.
+func (m *model) screen() string {
+	if m.w == 0 || m.h == 0 {
+		return ""
+	}
+	if m.lay.small {
+		return tooSmall(m.th, m.w, m.h)
+	}
+	out := make([]string, 0, m.h)
+	out = append(out, m.header(m.w), m.bar(m.w))
+	switch {
+	case m.editor != nil:
+		out = append(out, m.rule(0, "─"))
+		out = append(out, m.editor.view(m, m.lay.editor.w, m.lay.editor.h)...)
+		out = append(out, m.rule(0, "─"))
+	case m.list.last == 0 && m.filterText() == "":
+		out[1] = blank(m.w)
+		out = append(out, blank(m.w))
+		out = append(out, fill(m.welcome(m.w, m.lay.ruleLow-3), m.w, m.lay.ruleLow-2)...)
+	default:
+		out = append(out, m.rule(m.lay.split, "┬"))
+		out = append(out, m.panes()...)
+		out = append(out, m.rule(m.lay.split, "┴"))
+	}
+	out = append(out, m.footer(m.w))
+	for _, d := range m.dialogs {
+		box := frame(m.th, d, m.w, m.h-2)
+		over(out, box, max(0, (m.w-visible(box[0]))/2), max(0, (m.h-len(box))/3))
+	}
+	return strings.Join(out, "\n")
+}
+
+func (m *model) panes() []string {
+	lay := m.lay
+	var left, right []string
+	if lay.list.h > 0 {
+		left = m.list.view(m.th, lay.list.w, lay.list.h, m.focus == inList, m.now, m.o.Zone)
+		if m.list.len() == 0 {
+			left = m.nothing(left, lay.list.w)
+		}
+	}
+	if lay.inspector.h > 0 {
+		right = m.inspector.view(m.th, lay.inspector.w, lay.inspector.h, m.focus == inInspector, m.now, m.o.Zone)
+	}
+	if left == nil {
+		return right
+	}
+	if right == nil {
+		return left
+	}
+	bar := row(1).text(m.th.rule, safe.Of("│")).end()
+	for i := range left {
+		left[i] += bar + right[i]
+	}
+	return left
+}
+
+// nothing says why the list is empty.
+func (m *model) nothing(rows []string, w int) []string {
+	if len(rows) < 5 {
+		return rows
+	}
+	text := words("No flow matches.")
+	if m.list.match != nil && m.list.match.next > 0 {
+		text = "Looking …"
+	}
+	rows[2] = row(w).gap(3).put(m.th.text, text).end()
+	rows[3] = row(w).gap(3).put(m.th.key, keyOf(presetAll)).put(m.th.muted, " shows all   ").put(m.th.key, keyOf(filterFlows)).put(m.th.muted, " changes the filter").end()
+	return rows
+}
+
+// rule is a line across the screen, with a joint where the panes meet.
+func (m *model) rule(at int, joint words) string {
+	l := row(m.w)
+	if at > 0 && m.lay.list.h > 0 {
+		return l.text(m.th.rule, safe.Of(strings.Repeat("─", at)+string(joint)+strings.Repeat("─", m.w-at-1))).end()
+	}
+	return l.text(m.th.rule, safe.Of(strings.Repeat("─", m.w))).end()
+}
+
+// header is the first row: where we listen, how much has come, how much of it was refused.
+func (m *model) header(w int) string {
+	th := m.th
+	l := row(w)
+	l.put(th.brand, " why403 ").gap(1)
+	switch {
+	case m.o.Listen != "":
+		l.put(th.good, "● ").text(th.text, safe.Of(m.o.Listen))
+	default:
+		l.put(th.muted, "○ saved session")
+	}
+	l.gap(3)
+	right := m.session()
+	switch {
+	case m.list.last == 0:
+		l.put(th.muted, "waiting for traffic")
+	default:
+		l.text(th.text, safe.Of(count(int64(m.list.last))+" flows")).gap(3)
+		if m.stats.Refused > 0 {
+			l.text(th.bad, safe.Of(count(int64(m.stats.Refused))+" refused"))
+			if bars, rate := m.spark.draw(m.now); rate > 0 && w >= wide {
+				l.gap(3).text(th.bad, bars).text(th.muted, safe.Of(" "+count(int64(rate))+"/min"))
+			}
+		}
+		if !m.list.follow && m.editor == nil {
+			l.gap(3).put(th.warn, "not following")
+			if m.list.newer > 0 {
+				l.text(th.warn, safe.Of(", "+count(int64(m.list.newer))+" newer"))
+			}
+			if w >= 100 {
+				l.gap(1).put(th.key, keyOf(goEnd)).put(th.muted, " newest")
+			}
+		}
+	}
+	if m.stats.NotKept > 0 {
+		l.gap(3).text(th.bad, safe.Of("! "+count(int64(m.stats.NotKept))+" not kept"))
+	}
+	total := 0
+	for _, p := range right {
+		total += p.text.Width()
+	}
+	if l.room() > total+2 {
+		l.to(w - total - 1)
+		for _, p := range right {
+			l.text(p.style, p.text)
+		}
+	}
+	return l.end()
+}
+
+// session is the right end of the header.
+func (m *model) session() []piece {
+	th := m.th
+	var ps []piece
+	if !m.stats.Created.IsZero() {
+		ps = append(ps, said(th.muted, m.stats.Created.In(m.o.Zone).Format("2006-01-02 15:04")))
+	}
+	if m.stats.Bytes > 0 {
+		ps = append(ps, said(th.muted, " · "+size(m.stats.Bytes)))
+	}
+	if m.o.ReadOnly {
+		ps = append(ps, lit(th.warn, " · read-only"))
+	}
+	switch {
+	case m.o.Listen == "":
+	case m.o.CA.Ephemeral:
+		ps = append(ps, lit(th.muted, " · CA ephemeral"))
+	case m.o.CA.Trusted:
+		ps = append(ps, lit(th.muted, " · CA trusted"))
+	case m.o.CA.Path != "":
+		ps = append(ps, lit(th.muted, " · CA "), lit(th.warn, "not trusted by this system"))
+	}
+	return ps
+}
+
+// footer names the keys that help here and now, as many as fit; a message takes its place.
+func (m *model) footer(w int) string {
+	th := m.th
+	l := row(w)
+	if m.toast.shown(m.now) {
+		s, sign := th.good, words("✓ ")
+		if !m.toast.good {
+			s, sign = th.warn, "! "
+		}
+		return l.put(s, sign).text(s, safe.Of(m.toast.text)).end()
+	}
+	in := m.focus
+	switch {
+	case m.filter.open:
+		return l.put(th.key, "enter ").put(th.muted, "keep   ").put(th.key, "esc ").put(th.muted, "back   ").
+			put(th.faint, "method:post  status:403  status:4xx  host:api  path:/orders  refused:yes  !word").end()
+	case m.editor != nil:
+		in = inEditor
+	case m.list.last == 0:
+		return l.put(th.key, keyOf(showHelp)).put(th.muted, " keys   ").put(th.key, keyOf(quit)).put(th.muted, " quit").end()
+	}
+	for n := 1; n <= 12; n++ {
+		for i := range bindings {
+			b := &bindings[i]
+			if b.foot != n || b.where&in == 0 || b.do == applyFix && !m.fixable() {
+				continue
+			}
+			if l.room() < len(b.keys[0])+len(b.name)+3 {
+				return l.end()
+			}
+			l.text(th.key, safe.Of(b.keys[0])).gap(1).put(th.muted, b.name).gap(2)
+		}
+	}
+	return l.end()
+}
+
+func (m *model) fixable() bool {
+	d := m.inspector.d
+	return d != nil && d.exp != nil && d.exp.Verdict != nil && d.exp.Verdict.Fix != nil
+}
+
+// tooSmall is the whole screen when nothing else would fit.
+func tooSmall(th *theme, w, h int) string {
+	rows := []string{
+		row(w).put(th.bright, "why403").end(),
+		row(w).text(th.text, safe.Of("needs 60 columns and 15 rows")).end(),
+		row(w).text(th.text, safe.Of("here: "+count(int64(w))+" × "+count(int64(h)))).end(),
+		row(w).put(th.muted, "capture goes on; q quits").end(),
+	}
+	return strings.Join(fill(rows, w, h), "\n")
+}
+
+func visible(s string) int { return ansi.StringWidth(s) }

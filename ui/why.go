@@ -1,0 +1,277 @@
+package ui
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/ui/safe"
+)
+
+// labelWidth is the column of names in the tabs.
+const labelWidth = 10
+
+// who names the layers of a verdict.
+var who = map[inspect.Name]string{
+	"client": "Refused for what the request is", "network-proxy": "Refused by a proxy on the way",
+	"cdn-waf": "Refused by a CDN or firewall", "load-balancer": "Refused by the load balancer",
+	"web-server": "Refused by the web server", "api-gateway": "Refused by the API gateway",
+	"ai-gateway": "Refused by the AI gateway", "identity": "Refused by the identity provider",
+	"kubernetes": "Refused by Kubernetes", "backend-app": "Refused by the application",
+	"database": "Refused by the database", "filesystem": "Refused by the file system",
+}
+
+// whyDoc is the tab Why. checks opens the checklist.
+func whyDoc(th *theme, d *dossier, w int, checks bool, now time.Time) pieces {
+	p := &writer{w: w}
+	r := &d.row
+	switch {
+	case d.exp != nil && d.exp.Refused && d.exp.Verdict != nil:
+		verdict(th, p, d, checks)
+	case r.Kind == flow.Handshake:
+		handshake(th, p, r)
+	case r.Kind == flow.Tunnel:
+		p.say(nil, 0, th.bright, safe.Of("A tunnel that was not read"))
+		p.blank()
+		p.say(nil, 0, th.text, safe.Of("Its bytes were passed on untouched: the host is on the list of hosts left alone, or what it carries is no HTTP."))
+	case r.Kind == flow.Rejected:
+		p.say(nil, 0, th.bright, safe.Of("Answered by why403 with a marked 400, not forwarded"))
+		p.blank()
+		p.say(p.label(th, "because", labelWidth), labelWidth, th.text, safe.Of(r.Err))
+		p.say(p.label(th, "why", labelWidth), labelWidth, th.muted, safe.Of("two parsers could read this request differently, and then one of them would let through what the other checked"))
+	case !ended(r):
+		p.say(nil, 0, th.bright, safe.Of("Waiting for the answer"))
+		p.blank()
+		p.say(p.label(th, "since", labelWidth), labelWidth, th.text, safe.Of(span(now.Sub(r.Start))))
+		if r.ReqBytes > 0 {
+			p.say(p.label(th, "sent", labelWidth), labelWidth, th.text, safe.Of(size(r.ReqBytes)))
+		}
+		if r.RespBytes > 0 {
+			p.say(p.label(th, "received", labelWidth), labelWidth, th.text, safe.Of(size(r.RespBytes)))
+		}
+	case r.Err != "":
+		failure(th, p, r)
+	case r.Refused():
+		p.say(nil, 0, th.bright, safe.Of("Refused: "+strconv.Itoa(r.Status)))
+		p.blank()
+		p.say(nil, 0, th.muted, safe.Of("The explanation is being made."))
+	default:
+		accepted(th, p, d)
+	}
+	return p.out
+}
+
+func verdict(th *theme, p *writer, d *dossier, checks bool) {
+	v := d.exp.Verdict
+	title := who[v.Layer]
+	if title == "" {
+		title = "Refused"
+	}
+	if v.Vendor != "" {
+		title += " (" + string(v.Vendor) + ")"
+	}
+	p.say(nil, 0, th.bright, safe.Of(title+":"))
+	p.say(nil, 0, th.bright, safe.Of(v.Summary))
+	badge := th.badgeLo
+	if v.Confidence == flow.Certain {
+		badge = th.badge
+	}
+	row := []piece{{badge, safe.Of(" " + v.Confidence.String() + " ")}, {"", space(1)}}
+	switch {
+	case d.row.ProvenBy != 0:
+		row = append(row, piece{th.badge, safe.Of(" proven by #" + id(d.row.ProvenBy) + " ")}, piece{"", space(1)})
+	case d.fixedBy != 0:
+		row = append(row, piece{th.badge, safe.Of(" fixed once by #" + id(d.fixedBy) + " ")}, piece{"", space(1)})
+	}
+	what := string(v.Cause)
+	if len(v.Checklist) > 0 {
+		what = "checklist " + strings.Trim(fmt.Sprint(v.Checklist), "[]") + " · " + what
+	}
+	p.add(append(row, piece{"", space(1)}, said(th.muted, what))...)
+	if len(v.Evidence) > 0 {
+		p.blank()
+		p.add(lit(th.muted, "evidence"))
+		for _, e := range v.Evidence {
+			name, rest := where(e.Where)
+			head := p.label(th, "", labelWidth)
+			t := safe.Of(name).Cut(labelWidth - 2)
+			head[1], head[2] = piece{th.muted, t}, piece{"", space(labelWidth - 1 - t.Width())}
+			quote := "“" + e.Quote + "”"
+			if rest != "" {
+				quote = rest + ": " + quote
+			}
+			p.say(head, labelWidth, th.warn, safe.Of(quote))
+		}
+	}
+	p.blank()
+	if v.Fix != nil {
+		p.say(append(p.label(th, "fix", labelWidth), lit(th.key, keyOf(applyFix)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of(v.Fix.Summary))
+	}
+	if v.NextStep != "" {
+		p.say(p.label(th, "next", labelWidth), labelWidth, th.text, safe.Of(v.NextStep))
+	}
+	for i, c := range d.exp.Candidates {
+		name := words("")
+		if i == 0 {
+			name = "also"
+		}
+		p.say(p.label(th, name, labelWidth), labelWidth, th.muted, safe.Of(c.Confidence.String()+": "+c.Summary))
+	}
+	if len(d.exp.Checklist) > 0 {
+		p.blank()
+		checklist(th, p, d.exp.Checklist, checks)
+	}
+}
+
+// where is evidence's place in a word, and the field it names.
+func where(w string) (string, string) {
+	place, name, _ := strings.Cut(w, ":")
+	switch place {
+	case "response.body":
+		return "response", ""
+	case "response.header":
+		return "response", name
+	case "request.header":
+		return "request", name
+	case "request.body":
+		return "request", "body"
+	case "request.url":
+		return "request", "URL"
+	case "log":
+		return "log", name
+	}
+	return place, name
+}
+
+var checkMarks = map[inspect.State]words{inspect.OK: "✓", inspect.Suspect: "✗", inspect.Unknown: "?", inspect.NotApplicable: "·"}
+
+func checkStyle(th *theme, s inspect.State) style {
+	switch s {
+	case inspect.OK:
+		return th.good
+	case inspect.Suspect:
+		return th.bad
+	case inspect.Unknown:
+		return th.warn
+	}
+	return th.faint
+}
+
+func checklist(th *theme, p *writer, list []inspect.Check, opened bool) {
+	if !opened {
+		row := p.label(th, "checks", labelWidth)
+		used := labelWidth
+		for _, c := range list {
+			t := safe.Of(string(checkMarks[c.State]) + strconv.Itoa(c.Item) + " ")
+			if used+t.Width() > p.w {
+				p.add(row...)
+				row, used = p.label(th, "", labelWidth), labelWidth
+			}
+			row = append(row, piece{checkStyle(th, c.State), t})
+			used += t.Width()
+		}
+		p.add(row...)
+		p.add(append(p.label(th, "", labelWidth), lit(th.key, keyOf(open)), lit(th.muted, " what was checked, and how to verify the rest"))...)
+		return
+	}
+	p.add(lit(th.muted, "checks   "), lit(th.key, keyOf(open)), lit(th.muted, " closes"))
+	for _, c := range list {
+		head := []piece{{checkStyle(th, c.State), safe.Of(" " + string(checkMarks[c.State]) + " ")}, said(th.muted, fmt.Sprintf("%2d ", c.Item))}
+		s := th.text
+		if c.State == inspect.NotApplicable {
+			s = th.muted
+		}
+		text := c.Name
+		if c.Note != "" {
+			text += ": " + c.Note
+		}
+		p.say(head, 6, s, safe.Of(text))
+		if c.Verify != "" && c.State != inspect.OK && c.State != inspect.NotApplicable {
+			p.say([]piece{{"", space(6)}}, 6, th.accent, safe.Of(c.Verify))
+		}
+	}
+}
+
+func handshake(th *theme, p *writer, r *session.Row) {
+	p.say(nil, 0, th.bright, safe.Of("The client ended the TLS handshake with us"))
+	p.blank()
+	p.say(p.label(th, "said", labelWidth), labelWidth, th.warn, safe.Of(firstOf(r.Err, "nothing")))
+	if r.Authority != "" {
+		p.say(p.label(th, "host", labelWidth), labelWidth, th.text, safe.Of(r.Authority))
+	}
+	p.blank()
+	p.say(p.label(th, "cause", labelWidth), labelWidth, th.text, safe.Of("most clients do this when they do not trust the certificate authority of why403, or pin the certificate of the host"))
+	p.say(p.label(th, "cure", labelWidth), labelWidth, th.text, safe.Of("give the client our CA certificate:"))
+	for _, c := range []struct {
+		who words
+		how string
+	}{
+		{"curl", "curl --cacert \"$(why403 ca path)\" …"},
+		{"Node", "NODE_EXTRA_CA_CERTS=\"$(why403 ca path)\""},
+		{"Python", "REQUESTS_CA_BUNDLE=\"$(why403 ca path)\"  or  SSL_CERT_FILE=…"},
+		{"Go, Ruby", "SSL_CERT_FILE=\"$(why403 ca path)\""},
+		{"git", "GIT_SSL_CAINFO=\"$(why403 ca path)\""},
+		{"Java", "keytool -importcert -file \"$(why403 ca path)\" …"},
+	} {
+		p.say(append(p.label(th, "", labelWidth), piece{th.muted, safe.Of(string(c.who))}, piece{"", space(10 - len(c.who))}), labelWidth+10, th.accent, safe.Of(c.how))
+	}
+}
+
+func failure(th *theme, p *writer, r *session.Row) {
+	title := "The exchange did not come to an end"
+	switch r.ErrSide {
+	case "client":
+		title = "The client went away"
+	case "origin":
+		title = "The server could not be reached, or broke off"
+	case "upstream":
+		title = "The proxy behind us failed"
+	case "why403":
+		title = "why403 could not pass this on"
+	}
+	p.say(nil, 0, th.bright, safe.Of(title))
+	p.blank()
+	p.say(p.label(th, "said", labelWidth), labelWidth, th.warn, safe.Of(r.Err))
+	if r.Status == 502 {
+		p.say(p.label(th, "answer", labelWidth), labelWidth, th.text, safe.Of("the 502 that the client got is ours, not the server's"))
+	}
+	p.say(append(p.label(th, "next", labelWidth), lit(th.key, keyOf(replay)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of("send it again"))
+}
+
+func accepted(th *theme, p *writer, d *dossier) {
+	r := &d.row
+	title := "Not refused"
+	if r.Status != 0 {
+		title += ": " + strconv.Itoa(r.Status)
+		if d.flow != nil && d.flow.Response != nil && d.flow.Response.Reason != "" {
+			title += " " + d.flow.Response.Reason
+		}
+	}
+	p.say(nil, 0, th.bright, safe.Of(title))
+	p.blank()
+	if r.Parent != 0 {
+		p.say(p.label(th, "replay", labelWidth), labelWidth, th.good, safe.Of("of #"+id(r.Parent)+firstOf(was(d.parent), "")))
+	}
+	p.say(p.label(th, "took", labelWidth), labelWidth, th.text, safe.Of(firstOf(span(r.Duration), "–")))
+	p.say(p.label(th, "sent", labelWidth), labelWidth, th.text, safe.Of(size(r.ReqBytes)))
+	p.say(p.label(th, "received", labelWidth), labelWidth, th.text, safe.Join(safe.Of(size(r.RespBytes)+" "), safe.Of(r.ContentType)))
+	if d.flow != nil && len(d.flow.Altered) > 0 {
+		p.say(p.label(th, "altered", labelWidth), labelWidth, th.warn, safe.Of(strings.Join(d.flow.Altered, ", ")))
+	}
+	if r.Comment != "" {
+		p.say(p.label(th, "comment", labelWidth), labelWidth, th.text, safe.Of(r.Comment))
+	}
+}
+
+func was(parent *session.Row) string {
+	if parent == nil || parent.Status == 0 {
+		return ""
+	}
+	return ", which was answered " + strconv.Itoa(parent.Status)
+}
+
+func id(n flow.ID) string { return strconv.FormatInt(int64(n), 10) }
