@@ -82,16 +82,18 @@ func mendAnOrder(t *testing.T, s *shop, url string, env []string, copied func(*t
 		term.waitFor("X-CSRFToken", token[:20])
 	}
 	term.press("C-s")
-	waitUntil(t, "the replay at Django", func() bool { return len(s.tap.posts()) == 3 })
-	screen := term.waitThat("the answer beside the first one", func(screen string) bool { return strings.Contains(screen, "#5") })
-	t.Log("after sending:\n" + screen)
-	if !strings.Contains(screen, "201") || !strings.Contains(screen, "403") {
+	screen := term.waitFor("attempt 1", "was 403")
+	if attempt := lineWith(screen, "attempt 1"); !strings.Contains(attempt, "201 Created") {
 		t.Fatalf("the replay was answered 403, not 201:\n%s", screen)
 	}
+	term.press("C-o")
+	term.waitThat("the list with the refused order and its replay", func(screen string) bool {
+		return strings.Contains(lineWith(screen, "of 3"), "201") && strings.Contains(lineWith(screen, "CSRF"), "403")
+	})
 
 	// Take it away.
 	term.press("y")
-	term.waitFor("curl")
+	term.waitFor("curl command")
 	term.press("c")
 	var command string
 	waitUntil(t, "the copied command", func() bool { command = copied(term); return command != "" })
@@ -116,6 +118,16 @@ func mendAnOrder(t *testing.T, s *shop, url string, env []string, copied func(*t
 	if code, screen := term.ended(); code != 0 {
 		t.Errorf("q ended it with status %d:\n%s", code, screen)
 	}
+}
+
+// lineWith is the first line of the screen that holds text.
+func lineWith(screen, text string) string {
+	for line := range strings.Lines(screen) {
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+	return ""
 }
 
 // client is a user of the proxy with curl and a cookie jar.
