@@ -27,6 +27,10 @@ func Explain(c Case) (Explained, []Need) {
 	}
 	out.Refused = true
 	findings := c.find(Rules)
+	for _, g := range c.acceptedReplays() {
+		out.FixedOnce = append(out.FixedOnce, g.ID)
+		tried(findings, g)
+	}
 	ranked := c.rank(findings)
 	out.Verdict = &ranked[0]
 	out.Candidates = ranked[1:min(len(ranked), maxCandidates+1)]

@@ -32,6 +32,9 @@ type Explained struct {
 	Candidates   []Verdict `json:"candidates,omitempty"`
 	ComparedWith *Compared `json:"compared_with,omitempty"`
 	Checklist    []Check   `json:"checklist,omitempty"`
+	// FixedOnce are replays of the flow that were changed and accepted. One such
+	// replay shows that the change helped once; it proves nothing yet.
+	FixedOnce []flow.ID `json:"fixed_once,omitempty"`
 }
 
 // Verdict is a finding that has been ranked.
@@ -52,8 +55,10 @@ type Verdict struct {
 
 // Evidence is a quotation: Quote is a verbatim part of what Where names.
 type Evidence struct {
-	// Where is response.body, response.header:NAME, request.header:NAME,
-	// request.body, request.url, diff, history, log:LABEL:LINE or tls.
+	// Where is response.body, response.header:NAME, response.trailer:NAME,
+	// response.status, request.header:NAME, request.body, request.url, diff,
+	// history, log:LABEL:LINE or tls. In the history a flow stands as
+	// HistoryLine tells it; the diff is the names and values of its changes.
 	Where  string `json:"where"`
 	Quote  string `json:"quote"`
 	Offset int    `json:"offset"` // byte offset of Quote in the decoded Where

@@ -1,0 +1,151 @@
+package explain
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/diff"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
+)
+
+// Bounds of what is read from a session for one case.
+const (
+	endpointRows = 40
+	hostRows     = 60
+	shelfBytes   = 32 << 20 // of decoded flows kept for the next case
+	shelfFlows   = 1000
+)
+
+// One is what is said of a flow of a session: the stored verdict if there is
+// one of this ruleset, else it is explained now and not stored.
+func One(ctx context.Context, store *session.Store, id flow.ID) (inspect.Explained, error) {
+	a, err := store.Annotation(ctx, id)
+	if err != nil {
+		return inspect.Explained{}, fmt.Errorf("explain flow %d: %w", id, err)
+	}
+	if j := a.Verdict; j != nil && j.Ruleset == inspect.Ruleset && len(j.JSON) > 0 {
+		var e inspect.Explained
+		if json.Unmarshal(j.JSON, &e) == nil {
+			return e, nil
+		}
+	}
+	l := library{store: store, shelf: newShelf()}
+	c, err := l.caseOf(ctx, id)
+	if err != nil {
+		return inspect.Explained{}, fmt.Errorf("explain flow %d: %w", id, err)
+	}
+	return explainCase(c, Options{}), nil
+}
+
+// library reads cases from a session.
+type library struct {
+	store *session.Store
+	shelf *shelf
+}
+
+func (l *library) flow(ctx context.Context, id flow.ID) (*flow.Flow, error) {
+	if f := l.shelf.get(id); f != nil {
+		return f, nil
+	}
+	f, err := l.store.Flow(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	f = ready(f)
+	l.shelf.put(f)
+	return f, nil
+}
+
+// caseOf gathers the case of one flow. A neighbour that cannot be read is left out.
+func (l *library) caseOf(ctx context.Context, id flow.ID) (inspect.Case, error) {
+	f, err := l.flow(ctx, id)
+	if err != nil {
+		return inspect.Case{}, err
+	}
+	c := inspect.Case{Flow: f, Now: inspect.Now(f)}
+	if f.Response == nil || f.Kind != flow.Exchange {
+		return c, nil
+	}
+	endpoint, err := l.store.History(ctx, flow.Endpoint(f), l.store.Last()+1, endpointRows)
+	if err != nil {
+		return c, err
+	}
+	host, err := l.store.HistoryOfHost(ctx, f.Scheme, f.Authority, id, hostRows)
+	if err != nil {
+		return c, err
+	}
+	ids := map[flow.ID]bool{}
+	for _, rows := range [][]session.Row{endpoint, host} {
+		for _, r := range rows {
+			if r.ID != id && r.State == session.Done && r.Status != 0 {
+				ids[r.ID] = true
+			}
+		}
+	}
+	var candidates []*flow.Flow
+	for _, n := range sorted(ids) {
+		g, err := l.flow(ctx, n)
+		if errors.Is(err, context.Canceled) {
+			return c, err
+		}
+		if err != nil {
+			continue
+		}
+		candidates = append(candidates, g)
+		switch {
+		case n < id:
+			c.History.Before = append(c.History.Before, g)
+		case len(c.History.After) < maxAfter:
+			c.History.After = append(c.History.After, g)
+		}
+	}
+	compareWith(&c, diff.LastSuccess(f, candidates, inspect.Refused))
+	return c, nil
+}
+
+func sorted(set map[flow.ID]bool) []flow.ID {
+	out := make([]flow.ID, 0, len(set))
+	for n := range set {
+		out = append(out, n)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// shelf keeps the flows read last, oldest out first.
+type shelf struct {
+	flows map[flow.ID]*flow.Flow
+	order []flow.ID
+	bytes int
+}
+
+func newShelf() *shelf { return &shelf{flows: map[flow.ID]*flow.Flow{}} }
+
+func (s *shelf) get(id flow.ID) *flow.Flow { return s.flows[id] }
+
+func (s *shelf) put(f *flow.Flow) {
+	s.flows[f.ID] = f
+	s.order = append(s.order, f.ID)
+	s.bytes += sizeOf(f)
+	for s.bytes > shelfBytes || len(s.order) > shelfFlows {
+		old := s.flows[s.order[0]]
+		s.bytes -= sizeOf(old)
+		delete(s.flows, s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+func sizeOf(f *flow.Flow) int {
+	n := 512
+	for _, m := range []*flow.Message{f.Request, f.Response} {
+		if m != nil {
+			n += cap(m.Body.Data) + m.Header.Size() + len(m.Head)
+		}
+	}
+	return n
+}

@@ -1,0 +1,199 @@
+package explain
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
+)
+
+// Worker follows a session and explains each flow once it has ended, in the
+// order in which they ended. It is the one owner of explaining in its session.
+// A flow is explained again when a later one changes its story: a challenge was
+// answered, a success to compare with came, a replay was accepted.
+type Worker struct {
+	lib  library
+	o    Options
+	open map[string][]flow.ID // endpoint → refused flows whose story may go on
+	size int
+	// replays are the accepted replays of a flow; kept bounded by maxOpen parents.
+	replays map[flow.ID][]flow.ID
+}
+
+const (
+	batch   = 256 // rows looked at in one go
+	maxOpen = 512 // flows remembered as open; more are left as they were explained
+	perOpen = 16  // of one endpoint
+)
+
+// NewWorker makes a worker for store; Run does the work.
+func NewWorker(store *session.Store, o Options) *Worker {
+	return &Worker{lib: library{store: store, shelf: newShelf()}, o: o, open: map[string][]flow.ID{}, replays: map[flow.ID][]flow.ID{}}
+}
+
+// Run explains until ctx ends or the store is closed; it blocks, and the caller
+// waits for it. A session that is open for reading only cannot be noted in:
+// session.ErrReadOnly.
+func (w *Worker) Run(ctx context.Context) error {
+	var rev session.Rev
+	for {
+		rows, next := w.lib.store.Since(rev, batch)
+		for i := range rows {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := w.look(ctx, &rows[i]); err != nil {
+				return err
+			}
+		}
+		if len(rows) > 0 || next > rev {
+			rev = next
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-w.lib.store.Changed(rev):
+			if w.lib.store.Rev() <= rev { // the store was closed
+				return nil
+			}
+		}
+	}
+}
+
+// look explains the flow of a row that has ended and is not yet judged by this ruleset.
+func (w *Worker) look(ctx context.Context, r *session.Row) error {
+	if r.State != session.Done || r.Verdict != nil && r.Verdict.Ruleset == inspect.Ruleset {
+		return nil
+	}
+	if plainly(r) {
+		return w.goOn(ctx, r)
+	}
+	if err := w.explain(ctx, r.ID, r.Verdict != nil); err != nil {
+		return err
+	}
+	return w.goOn(ctx, r)
+}
+
+// plainly reports whether a row cannot be a refusal whatever its body says, so
+// that the body need not be read.
+func plainly(r *session.Row) bool {
+	if r.Kind != flow.Exchange || r.Status == 0 {
+		return true
+	}
+	if flow.RefusedByStatus(r.Status) {
+		return false
+	}
+	if r.Status < 200 || r.Status == 204 || r.Status == 304 {
+		return true
+	}
+	if r.Status < 300 {
+		t := strings.ToLower(r.ContentType)
+		for _, s := range []string{"json", "html", "text/plain", "xml", "grpc"} {
+			if strings.Contains(t, s) {
+				return false
+			}
+		}
+		return t != ""
+	}
+	return false
+}
+
+// goOn explains again what this flow's end changes.
+func (w *Worker) goOn(ctx context.Context, r *session.Row) error {
+	if r.Parent != 0 && r.Status >= 200 && r.Status < 400 {
+		if n := len(w.replays[r.Parent]); n < perOpen && (n > 0 || len(w.replays) < maxOpen) {
+			w.replays[r.Parent] = append(w.replays[r.Parent], r.ID)
+		}
+		if err := w.explain(ctx, r.Parent, true); err != nil {
+			return err
+		}
+	}
+	if r.Status < 200 || r.Status >= 400 {
+		return nil
+	}
+	again := w.open[r.Endpoint]
+	w.size -= len(again)
+	delete(w.open, r.Endpoint)
+	for _, id := range again {
+		if id != r.Parent {
+			if err := w.explain(ctx, id, true); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// explain explains one flow and notes what came out; noted tells that a verdict stands already.
+func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
+	c, err := w.lib.caseOf(ctx, id)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, session.ErrClosed) {
+			return err
+		}
+		return nil // a flow that cannot be read is not judged
+	}
+	for _, child := range w.replays[id] {
+		if !slices.ContainsFunc(c.History.After, func(f *flow.Flow) bool { return f.ID == child }) {
+			if g, err := w.lib.flow(ctx, child); err == nil {
+				c.History.After = append(c.History.After, g)
+			}
+		}
+	}
+	e := explainCase(c, w.o)
+	if e.Refused && (c.Success == nil || e.Status == 401) {
+		w.remember(flow.Endpoint(c.Flow), id)
+	}
+	if !e.Refused && !noted && !flow.RefusedByStatus(e.Status) {
+		return nil // the status says it all
+	}
+	j, err := Judge(e)
+	if err != nil {
+		return err
+	}
+	if err := w.lib.store.Note(id, flow.Annotation{Verdict: j}); err != nil {
+		return fmt.Errorf("explain flow %d: %w", id, err)
+	}
+	return nil
+}
+
+func (w *Worker) remember(endpoint string, id flow.ID) {
+	list := w.open[endpoint]
+	if slices.Contains(list, id) {
+		return
+	}
+	if len(list) >= perOpen {
+		list = list[1:]
+		w.size--
+	}
+	if w.size >= maxOpen {
+		return
+	}
+	w.open[endpoint] = append(list, id)
+	w.size++
+}
+
+// Judge is e in the form in which it is stored beside its flow.
+func Judge(e inspect.Explained) (*flow.Judgement, error) {
+	j := &flow.Judgement{Ruleset: inspect.Ruleset, Refused: e.Refused}
+	if v := e.Verdict; v != nil {
+		j.Cause, j.Layer, j.Vendor = string(v.Cause), string(v.Layer), string(v.Vendor)
+		j.Confidence, j.Headline = v.Confidence, v.Headline
+	}
+	b, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("explain flow %d: encode: %w", e.ID, err)
+	}
+	j.JSON = b
+	return j, nil
+}

@@ -1,0 +1,117 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/inspect"
+)
+
+// Markdown writes an incident report: one section for each refused flow.
+func Markdown(w io.Writer, list []inspect.Explained) error {
+	p := &writer{w: w}
+	n := Refused(list)
+	p.f("# Refused requests\n\n%s, %d refused.\n", count(len(list), "exchange"), n)
+	for i := range list {
+		if list[i].Verdict != nil {
+			section(p, &list[i])
+		}
+	}
+	return p.err
+}
+
+func section(p *writer, e *inspect.Explained) {
+	v := e.Verdict
+	p.f("\n## #%d %s: %d, %s\n\n", e.ID, code(e.Method+" "+e.URL), e.Status, md(v.Headline))
+	p.f("%s\n\n", md(v.Summary))
+	p.f("| | |\n|---|---|\n")
+	p.f("| cause | `%s` |\n| confidence | %s |\n", v.Cause, sure(v))
+	if v.Layer != "" {
+		p.f("| said by | `%s`%s |\n", v.Layer, vendor(v))
+	}
+	p.f("| next step | %s |\n", cell(md(v.NextStep)))
+	if len(e.FixedOnce) > 0 {
+		p.f("| fixed once | accepted with a change: %s |\n", numbers(e.FixedOnce))
+	}
+	if len(v.Evidence) > 0 {
+		p.f("\n### Evidence\n\n")
+		for _, ev := range v.Evidence {
+			p.f("* `%s`: %s\n", ev.Where, code(ev.Quote))
+		}
+	}
+	if v.Fix != nil {
+		p.f("\n### Fix\n\n%s\n\n", md(v.Fix.Summary))
+		for _, c := range v.Fix.Patch {
+			p.f("* %s\n", code(changeLine(c)))
+		}
+	}
+	if len(e.Candidates) > 0 {
+		p.f("\n### Also possible\n\n")
+		for _, c := range e.Candidates {
+			p.f("* `%s` (%s): %s\n", c.Cause, c.Confidence, md(c.Summary))
+		}
+	}
+	if c := e.ComparedWith; c != nil {
+		p.f("\n### Compared with the accepted #%d\n\n", c.ID)
+		if len(c.Changes) == 0 {
+			p.f("Nothing that matters differs.\n")
+		}
+		for _, ch := range c.Changes {
+			p.f("* %s\n", code(changeLine(ch)))
+		}
+	}
+	p.f("\n### Checklist\n\n| # | check | state | note | where to look |\n|---|---|---|---|---|\n")
+	for _, c := range e.Checklist {
+		look := ""
+		if c.State == inspect.Suspect || c.State == inspect.Unknown {
+			look = c.Verify
+		}
+		p.f("| %d | %s | %s | %s | %s |\n", c.Item, c.Name, c.State, cell(md(c.Note)), cell(md(look)))
+	}
+}
+
+func vendor(v *inspect.Verdict) string {
+	if v.Vendor == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (`%s`)", v.Vendor)
+}
+
+var mdEscapes = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "#", `\#`)
+
+// md is text that Markdown shows as it is.
+func md(s string) string { return mdEscapes.Replace(visible(s)) }
+
+// cell is md text inside a table.
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+// code is s as a code span, whatever backticks are in it (CommonMark 6.1).
+func code(s string) string {
+	s = short(s)
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}
+
+func numbers(ids []flow.ID) string {
+	var out []string
+	for _, id := range ids {
+		out = append(out, "#"+strconv.FormatInt(int64(id), 10))
+	}
+	return strings.Join(out, ", ")
+}

@@ -1,0 +1,120 @@
+package report
+
+import (
+	"io"
+	"strings"
+
+	"github.com/why403/why403/inspect"
+)
+
+// TextOptions say how much a text report tells.
+type TextOptions struct {
+	All     bool // flows that were not refused too
+	Checks  bool // all 21 checks, not only those that speak
+	Changes int  // differences to the last success that are listed; 0: 8
+}
+
+// Text writes a report for a terminal, without colour.
+func Text(w io.Writer, list []inspect.Explained, o TextOptions) error {
+	if o.Changes == 0 {
+		o.Changes = 8
+	}
+	p := &writer{w: w}
+	first := true
+	for i := range list {
+		e := &list[i]
+		if !e.Refused && !o.All {
+			continue
+		}
+		if !first {
+			p.f("\n")
+		}
+		first = false
+		text(p, e, o)
+	}
+	n := Refused(list)
+	if n == 0 {
+		p.f("%s, none of them refused\n", count(len(list), "exchange"))
+	} else if len(list) > 1 {
+		p.f("\n%s, %d refused\n", count(len(list), "exchange"), n)
+	}
+	return p.err
+}
+
+func text(p *writer, e *inspect.Explained, o TextOptions) {
+	p.f("#%d  %s %s  %d\n", e.ID, visible(e.Method), visible(e.URL), e.Status)
+	if e.Verdict == nil {
+		p.f("  not refused\n")
+		return
+	}
+	v := e.Verdict
+	p.f("  why         %s\n", visible(v.Summary))
+	p.f("  cause       %s (%s)%s\n", v.Cause, sure(v), by(v))
+	for i, ev := range v.Evidence {
+		label := ""
+		if i == 0 {
+			label = "evidence"
+		}
+		p.f("  %-10s  %s: %q\n", label, ev.Where, short(ev.Quote))
+	}
+	if v.Fix != nil {
+		p.f("  fix         %s\n", visible(v.Fix.Summary))
+		for _, c := range v.Fix.Patch {
+			p.f("              %s\n", changeLine(c))
+		}
+	}
+	p.f("  next        %s\n", visible(v.NextStep))
+	if len(e.FixedOnce) > 0 {
+		p.f("  fixed once  accepted with a change: %s\n", numbers(e.FixedOnce))
+	}
+	for i, c := range e.Candidates {
+		label := ""
+		if i == 0 {
+			label = "or else"
+		}
+		p.f("  %-10s  %s (%s): %s\n", label, c.Cause, c.Confidence, visible(c.Summary))
+	}
+	if c := e.ComparedWith; c != nil {
+		p.f("  compared with the accepted #%d, %s\n", c.ID, count(len(c.Changes), "difference"))
+		for i, ch := range c.Changes {
+			if i == o.Changes {
+				p.f("              and %d more\n", len(c.Changes)-i)
+				break
+			}
+			p.f("              %s\n", changeLine(ch))
+		}
+	}
+	checks(p, e, o)
+}
+
+func checks(p *writer, e *inspect.Explained, o TextOptions) {
+	label := "checks"
+	for _, c := range e.Checklist {
+		if !o.Checks && c.State != inspect.Suspect {
+			continue
+		}
+		p.f("  %-10s  %2d %-26s %-8s %s\n", label, c.Item, c.Name, c.State, visible(c.Note))
+		if c.State == inspect.Suspect || o.Checks && c.State == inspect.Unknown {
+			p.f("              look: %s\n", visible(c.Verify))
+		}
+		label = ""
+	}
+}
+
+func sure(v *inspect.Verdict) string {
+	if v.Proven {
+		return "proven"
+	}
+	return v.Confidence.String()
+}
+
+func by(v *inspect.Verdict) string {
+	var s strings.Builder
+	if v.Layer != "" {
+		s.WriteString(", said by " + string(v.Layer))
+	}
+	if v.Vendor != "" {
+		s.WriteString(" (" + string(v.Vendor) + ")")
+	}
+	return s.String()
+}
