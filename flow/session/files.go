@@ -83,21 +83,23 @@ func privateDir(dir string) error {
 // Temporary makes a session that goes when it is closed. Its file lies in a
 // private folder; what a kill left behind there is removed.
 func Temporary(o Options) (*Store, error) {
-	dir := temporaryDir()
+	dir, drop := temporaryDir(), func() error { return nil }
 	if err := privateDir(dir); err == nil {
 		sweep(dir)
-	} else if dir, err = os.MkdirTemp("", "why403-"); err != nil { // no home
+	} else if dir, err = os.MkdirTemp("", "why403-"); err == nil { // no home, or not ours
+		drop = func() error { return os.Remove(dir) }
+	} else {
 		return nil, fmt.Errorf("session: temporary folder: %w", err)
 	}
 	now := time.Now()
 	for try := 0; ; try++ {
 		s, err := Create(freePath(dir, now), o)
 		if err == nil {
-			s.remove = true
+			s.remove = func() error { return errors.Join(Remove(s.path), drop()) }
 			return s, nil
 		}
 		if !errors.Is(err, fs.ErrExist) || try > 100 {
-			return nil, err
+			return nil, errors.Join(err, drop())
 		}
 	}
 }
@@ -142,7 +144,7 @@ func List(dir string) ([]Info, error) {
 			continue // removed meanwhile
 		}
 		path := filepath.Join(dir, e.Name())
-		list = append(list, inspect(path, st))
+		list = append(list, look(path, st))
 	}
 	slices.SortFunc(list, func(a, b Info) int {
 		return cmp.Or(b.Modified.Compare(a.Modified), strings.Compare(b.Path, a.Path))
@@ -150,13 +152,13 @@ func List(dir string) ([]Info, error) {
 	return list, nil
 }
 
-func inspect(path string, st fs.FileInfo) Info {
+func look(path string, st fs.FileInfo) Info {
 	in := Info{Path: path, Size: fileSize(path), Created: st.ModTime(), Modified: st.ModTime(), InUse: held(path)}
 	if wal, err := os.Stat(path + "-wal"); err == nil && wal.ModTime().After(in.Modified) {
 		in.Modified = wal.ModTime()
 	}
 	ctx := context.Background()
-	c, err := connect(path, reading)
+	c, err := connect(path, quiet(path))
 	if err == nil {
 		err = check(ctx, c, path, false)
 		if err == nil {
@@ -172,6 +174,14 @@ func inspect(path string, st fs.FileInfo) Info {
 		in.Err = explainOnce(path, err).Error()
 	}
 	return in
+}
+
+// quiet is how to open for a short look: a session that nobody writes needs no files beside it for that.
+func quiet(path string) access {
+	if wal, err := os.Stat(path + "-wal"); (err != nil || wal.Size() == 0) && !held(path) {
+		return readingFrozen
+	}
+	return reading
 }
 
 // fileSize is what the session takes on disk.

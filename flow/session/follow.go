@@ -1,7 +1,7 @@
 package session
 
 import (
-	"os"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -16,11 +16,10 @@ const followEvery = 100 * time.Millisecond
 func openReading(path string, o Options) (_ *Store, err error) {
 	s := newStore(path, o)
 	s.readOnly = true
-	how := reading
 	s.alive.Store(held(path))
-	wal, statErr := os.Stat(path + "-wal")
-	if !s.alive.Load() && (statErr != nil || wal.Size() == 0) && !inside(path, Dir()) {
-		how = readingFrozen
+	how := quiet(path)
+	if inside(path, Dir()) {
+		how = reading // it may be written again while we read
 	}
 	c, err := connect(path, how)
 	if err != nil {
@@ -68,7 +67,9 @@ func (s *Store) follow(c *conn, frozen bool) {
 		v, err := c.number(s.ctx, "PRAGMA data_version")
 		if err == nil && (v != version || died) {
 			version = v
-			err = s.refresh(c, died)
+			if err = s.refresh(c); err == nil && died {
+				err = s.orphans(c)
+			}
 		}
 		if err != nil && s.ctx.Err() == nil {
 			s.mu.Lock()
@@ -78,9 +79,33 @@ func (s *Store) follow(c *conn, frozen bool) {
 	}
 }
 
-// refresh brings the hub's numbers up to the file. A writer that died is a
-// change of its own: its unfinished rows read differently now.
-func (s *Store) refresh(c *conn, died bool) error {
+// orphans makes it a change that the writer has died: the flows that it had under way read differently now.
+func (s *Store) orphans(c *conn) error {
+	var list []Row
+	var fault error
+	err := c.query(s.ctx, rowColumns+"WHERE open = 1", func(r row) bool {
+		list = append(list, Row{})
+		fault = s.scanRow(r, &list[len(list)-1])
+		return fault == nil
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range list {
+		e := s.of[r.ID]
+		if e == nil {
+			e = &entry{}
+			s.of[r.ID] = e
+			s.settled++
+		}
+		e.row = r
+		s.touch(e)
+	}
+	s.forget()
+	return errors.Join(err, fault)
+}
+
+// refresh brings the hub's numbers up to the file.
+func (s *Store) refresh(c *conn) error {
 	return c.query(s.ctx, "SELECT flows, refused, lost, (SELECT max(id) FROM flow), (SELECT max(rev) FROM flow) FROM session", func(r row) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()

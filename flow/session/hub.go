@@ -27,7 +27,6 @@ type live struct {
 	dirty   bool  // changed since
 	ended   bool
 	lost    bool
-	record  []byte        // the encoded flow, once ended
 	done    chan struct{} // closed when it is on disk or lost; nil: nobody asked
 }
 
@@ -81,7 +80,7 @@ func (s *Store) Begin(f *flow.Flow) flow.ID {
 	}
 	s.of[f.ID] = e
 	s.touch(e)
-	if s.readOnly || s.closed || !s.room(need, s.o.QueueBytes) {
+	if s.readOnly || s.closed || !s.room(need) {
 		s.lose(e)
 		s.touch(e)
 		return f.ID
@@ -151,9 +150,9 @@ func (s *Store) Append(id flow.ID, p flow.Part) {
 // larger of what was appended and what o says.
 func (s *Store) End(id flow.ID, o flow.Outcome) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	e := s.of[id]
 	if e == nil || e.live == nil || e.live.ended {
-		s.mu.Unlock()
 		return
 	}
 	l := e.live
@@ -164,27 +163,23 @@ func (s *Store) End(id flow.ID, o flow.Outcome) {
 	e.row.answer(&l.f)
 	if l.lost {
 		s.bury(e)
-		s.mu.Unlock()
 		return
 	}
-	row := e.row
-	s.mu.Unlock()
-
-	// No one changes an ended flow: its encoding needs no lock.
-	record := encodeRecord(&l.f)
-	row.State = Done
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	need := int64(len(record)) + headCost - l.charge
-	if s.closed || !s.room(need, s.o.QueueBytes) {
+	need := headCost + cost(l.f.Request) + cost(l.f.Response) - l.charge
+	if s.closed || !s.room(need) {
 		s.lose(e)
 		s.bury(e)
 		return
 	}
-	l.record = record
+	s.end(e, need)
+}
+
+// end queues a flow that is complete; need is what it takes of the queue beyond what is counted already.
+func (s *Store) end(e *entry, need int64) {
+	l := e.live
 	s.queued += need
-	j := &job{kind: jobDone, id: id, live: l, row: row, record: record, cost: need + l.charge}
+	j := &job{kind: jobDone, id: e.row.ID, live: l, row: e.row, flow: &l.f, cost: need + l.charge}
+	j.row.State = Done
 	l.charge = 0
 	s.flushAll(l, j)
 	s.push(j)
@@ -271,19 +266,21 @@ func (s *Store) body(l *live, side Side, data []byte, sent int64) {
 
 // flush moves what is pending of c to j.
 func (s *Store) flush(l *live, j *job, c *content, key int64) {
-	if len(c.pending) == 0 {
-		return
+	for len(c.pending) > 0 {
+		at := c.first + int64(len(c.queued))
+		if at >= maxChunks { // 97 days of a body that brings a byte a second
+			s.queued -= int64(len(c.pending))
+			c.kept -= int64(len(c.pending))
+			c.cut, c.pending = true, nil
+			return
+		}
+		n := min(len(c.pending), chunkSize)
+		data := c.pending[:n:n]
+		c.pending = c.pending[n:]
+		j.chunks = append(j.chunks, chunk{key: key + at, of: c, data: data})
+		j.cost += int64(n)
+		c.queued = append(c.queued, data)
 	}
-	at := c.first + int64(len(c.queued))
-	if at >= maxChunks { // 97 days of a body that brings a byte a second
-		s.queued -= int64(len(c.pending))
-		c.kept -= int64(len(c.pending))
-		c.cut, c.pending = true, nil
-		return
-	}
-	j.chunks = append(j.chunks, chunk{key: key + at, of: c, data: c.pending})
-	j.cost += int64(len(c.pending))
-	c.queued = append(c.queued, c.pending)
 	c.pending = nil
 }
 
@@ -295,11 +292,11 @@ func (s *Store) flushAll(l *live, j *job) {
 	s.flushFrames(l, j)
 }
 
-// room waits until need more bytes fit below limit, up to headWait. Store.mu
+// room waits until need more bytes fit into the queue, up to headWait. Store.mu
 // is held, and let go of while waiting. While the disk does not move, only
 // the first waits; with nothing queued everything fits.
-func (s *Store) room(need, limit int64) bool {
-	fits := func() bool { return s.queued+need <= limit || s.queued == 0 }
+func (s *Store) room(need int64) bool {
+	fits := func() bool { return s.queued+need <= s.o.QueueBytes || s.queued == 0 }
 	if fits() {
 		return true
 	}

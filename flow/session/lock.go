@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // lock marks a session as written by this process: an advisory lock of the
@@ -19,7 +20,7 @@ func lockPath(path string) string { return path + ".lock" }
 // acquire takes the lock of the session at path, or fails with ErrInUse.
 func acquire(path string) (*lock, error) {
 	name := lockPath(path)
-	for range 10 {
+	for try := range 10 {
 		f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("session: lock: %w", err)
@@ -27,6 +28,10 @@ func acquire(path string) (*lock, error) {
 		if err := tryLock(f, false); err != nil {
 			_ = f.Close()
 			if errors.Is(err, ErrInUse) {
+				if try < 3 { // somebody may only be looking (held)
+					time.Sleep(3 * time.Millisecond)
+					continue
+				}
 				return nil, fmt.Errorf("session %s: %w", path, err)
 			}
 			return nil, fmt.Errorf("session: lock %s: %w", name, err)

@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/why403/why403/flow"
 )
@@ -16,6 +18,7 @@ type noted struct {
 	id   flow.ID
 	row  Row
 	note flow.Annotation // all of it, the new put over the old
+	open bool
 }
 
 // Note puts a beside a flow: fields that are set replace the old ones. It
@@ -26,15 +29,36 @@ func (s *Store) Note(id flow.ID, a flow.Annotation) error {
 
 // NoteAll is Note for several flows in one commit: for many that is far
 // cheaper than one by one. It fails as a whole, before anything is written,
-// if one of the flows is unknown. With ctx at its end it returns, but the notes are written all the same.
+// if one of the flows is unknown. If ctx ends first the notes are written all
+// the same.
 func (s *Store) NoteAll(ctx context.Context, notes []Noted) error {
 	if len(notes) == 0 {
 		return nil
 	}
-	j := &job{kind: jobNote, notes: notes, reply: make(chan error, 1)}
-	for i := range notes {
-		j.cost += noteCost(&notes[i].Note)
+	j := &job{kind: jobNote, reply: make(chan error, 1)}
+	at := make(map[flow.ID]int, len(notes))
+	for _, n := range notes {
+		if i, ok := at[n.ID]; ok {
+			j.notes[i].Note = merge(j.notes[i].Note, n.Note)
+			continue
+		}
+		at[n.ID] = len(j.notes)
+		j.notes = append(j.notes, n)
+		j.cost += noteCost(&n.Note)
 	}
+	return s.ask(ctx, j)
+}
+
+// Flush waits until all that the store was told before is on disk.
+func (s *Store) Flush(ctx context.Context) error {
+	if s.readOnly {
+		return nil
+	}
+	return s.ask(ctx, &job{kind: jobNote, reply: make(chan error, 1)})
+}
+
+// ask queues j and waits for its reply.
+func (s *Store) ask(ctx context.Context, j *job) error {
 	s.mu.Lock()
 	switch {
 	case s.readOnly:
@@ -44,7 +68,7 @@ func (s *Store) NoteAll(ctx context.Context, notes []Noted) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
-	for _, n := range notes {
+	for _, n := range j.notes {
 		if e := s.of[n.ID]; e != nil && e.live != nil && !e.live.ended && !e.live.written && !e.live.lost {
 			s.pushOpen(e)
 		}
@@ -79,48 +103,64 @@ func noteCost(a *flow.Annotation) int64 {
 	return int64(n)
 }
 
-// note puts one note over what is there.
-func (w *writer) note(ctx context.Context, j *job, n *Noted, rev Rev) error {
-	var found noted
-	open, err := false, ErrNoFlow
-	if e := w.c.query(ctx, "SELECT row, note, open FROM flow WHERE id = ?", func(r row) bool {
-		if err = found.row.decode(r.text(0)); err == nil {
-			found.note, err = decodeNote(r.text(1))
+// notes puts the notes of j over what is there, or, if one of the flows is not there, none.
+func (w *writer) notes(ctx context.Context, j *job, rev *Rev) error {
+	j.noted, j.refused = j.noted[:0], nil
+	for i := range j.notes {
+		n := noted{id: j.notes[i].ID}
+		fault := ErrNoFlow
+		err := w.c.query(ctx, "SELECT row, note, open FROM flow WHERE id = ?", func(r row) bool {
+			if fault = n.row.decode(r.text(0)); fault == nil {
+				n.note, fault = decodeNote(r.text(1))
+			}
+			n.open = r.int(2) != 0
+			return false
+		}, int64(n.id))
+		if err != nil {
+			return err
 		}
-		open = r.int(2) != 0
-		return false
-	}, int64(n.ID)); e != nil {
-		return e
+		if fault != nil {
+			j.noted, j.refused = nil, fmt.Errorf("note on flow %d: %w", n.id, fault)
+			return nil
+		}
+		j.noted = append(j.noted, n)
 	}
-	if err != nil {
+	for i := range j.noted {
+		*rev++
+		if err := w.note(ctx, &j.noted[i], &j.notes[i].Note, *rev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) note(ctx context.Context, n *noted, a *flow.Annotation, rev Rev) error {
+	n.row.ID, n.row.Rev = n.id, rev
+	n.row.annotate(&n.note)
+	before := n.row.Refused()
+	n.note = merge(n.note, *a)
+	n.row.annotate(&n.note)
+	if err := w.c.exec(ctx, "UPDATE flow SET rev = ?, note = ? WHERE id = ?", int64(rev), encodeNote(&n.note), int64(n.id)); err != nil {
 		return err
 	}
-	found.id, found.row.ID, found.row.Rev = n.ID, n.ID, rev
-	found.row.annotate(&found.note)
-	before := found.row.Refused()
-	found.note = merge(found.note, n.Note)
-	found.row.annotate(&found.note)
-	if err := w.c.exec(ctx, "UPDATE flow SET rev = ?, note = ? WHERE id = ?", int64(rev), encodeNote(&found.note), int64(n.ID)); err != nil {
-		return err
-	}
-	if v := n.Note.Verdict; v != nil {
+	if v := a.Verdict; v != nil {
+		var err error
 		if v.JSON == nil {
-			err = w.c.exec(ctx, "DELETE FROM verdict WHERE id = ?", int64(n.ID))
+			err = w.c.exec(ctx, "DELETE FROM verdict WHERE id = ?", int64(n.id))
 		} else {
-			err = w.c.exec(ctx, "INSERT INTO verdict (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", int64(n.ID), v.JSON)
+			err = w.c.exec(ctx, "INSERT INTO verdict (id, json) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET json = excluded.json", int64(n.id), v.JSON)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	if now := found.row.Refused(); !open && found.row.State == Done && now != before {
+	if now := n.row.Refused(); !n.open && n.row.State == Done && now != before {
 		if now {
 			w.totals.refused++
 		} else {
 			w.totals.refused--
 		}
 	}
-	j.noted = append(j.noted, found)
 	return nil
 }
 
@@ -154,7 +194,7 @@ func (s *Store) Annotation(ctx context.Context, id flow.ID) (a flow.Annotation, 
 		}
 		return fault
 	})
-	if err == ErrNoFlow && s.underWay(id) {
+	if errors.Is(err, ErrNoFlow) && s.underWay(id) {
 		return flow.Annotation{}, nil
 	}
 	return a, err

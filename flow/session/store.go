@@ -45,7 +45,7 @@ type Store struct {
 	readers  *pool
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
-	remove   bool // the file goes with the store
+	remove   func() error // what goes with the store; nil: nothing
 	signal   chan struct{}
 	stopped  chan struct{} // closed when the goroutine that owns the writing (or following) connection has ended
 	closeErr error         // valid after stopped
@@ -335,8 +335,8 @@ func (s *Store) Close() error {
 	if s.lock != nil {
 		s.lock.release()
 	}
-	if s.remove {
-		err = errors.Join(err, Remove(s.path))
+	if s.remove != nil {
+		err = errors.Join(err, s.remove())
 	}
 	if err != nil {
 		return fmt.Errorf("session %s: close: %w", s.path, err)

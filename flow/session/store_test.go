@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func TestNoteStandsBesideTheFlow(t *testing.T) {
 	if d := cmp.Diff(flow.Annotation{Verdict: &verdict, Mark: new(true), Comment: new("look here")}, got); d != "" || err != nil {
 		t.Errorf("%v\n%s", err, d)
 	}
-	if err := s.Note(77, flow.Annotation{Mark: new(true)}); err != ErrNoFlow {
+	if err := s.Note(77, flow.Annotation{Mark: new(true)}); !errors.Is(err, ErrNoFlow) {
 		t.Errorf("note on a flow that is not there: %v", err)
 	}
 }

@@ -35,14 +35,15 @@ type job struct {
 	id     flow.ID
 	live   *live
 	row    Row
-	record []byte
+	flow   *flow.Flow // jobOpen, jobDone; nobody changes it
 	chunks []chunk
 	frames []frameRow
 	notes  []Noted
 	reply  chan error // buffered; nil: nobody waits
 	cost   int64      // bytes counted in Store.queued
 
-	noted []noted // what jobNote found and made
+	noted   []noted // what jobNote found and made
+	refused error   // why jobNote was not done, though the commit was
 }
 
 type chunk struct {
@@ -155,8 +156,7 @@ func (s *Store) openRows() {
 // pushOpen queues a flow under way as it stands.
 func (s *Store) pushOpen(e *entry) {
 	l := e.live
-	f := l.snapshot()
-	j := &job{kind: jobOpen, id: e.row.ID, live: l, row: e.row, record: encodeRecord(f)}
+	j := &job{kind: jobOpen, id: e.row.ID, live: l, row: e.row, flow: l.snapshot()}
 	j.cost, l.charge = l.charge, 0
 	l.written, l.dirty = true, false
 	s.flushAll(l, j)
@@ -201,6 +201,7 @@ func (s *Store) finish(batch []*job, err error) {
 		for _, j := range batch {
 			switch {
 			case j.kind == jobNote:
+				s.queued -= j.cost
 				j.reply <- err
 			default:
 				again = append(again, j)
@@ -257,7 +258,7 @@ func (s *Store) commitRow(j *job) {
 			s.place(e, n.row.Rev)
 			s.forget()
 		}
-		j.reply <- nil
+		j.reply <- j.refused
 	}
 }
 
@@ -328,13 +329,7 @@ func (w *writer) job(ctx context.Context, j *job, rev *Rev) error {
 		j.row.Rev = *rev
 		return w.flow(ctx, j)
 	case jobNote:
-		j.noted = j.noted[:0]
-		for i := range j.notes {
-			*rev++
-			if err := w.note(ctx, j, &j.notes[i], *rev); err != nil {
-				return err
-			}
-		}
+		return w.notes(ctx, j, rev)
 	}
 	return nil
 }
@@ -382,7 +377,7 @@ func (w *writer) flow(ctx context.Context, j *job) error {
 			w.c.exec(ctx, "DELETE FROM frame WHERE key >= ? AND key < ?", from, to),
 		)
 	}
-	return w.c.exec(ctx, record, int64(r.ID), j.record)
+	return w.c.exec(ctx, record, int64(r.ID), encodeRecord(j.flow))
 }
 
 const (
