@@ -95,7 +95,7 @@ func (m *model) rowsCame(b rowsMsg) tea.Cmd {
 		m.spark.add(r, m.now)
 		m.note(r)
 	}
-	m.list.add(b.rows, b.last)
+	m.list.add(b.rows, b.last, m.now)
 	m.list.trim()
 	m.stats = m.o.Feed.Stats()
 	return m.later()
@@ -164,7 +164,7 @@ const scanStep = 4000
 
 // scan looks at flows from id next downwards, newest first.
 func (m *model) scan(expr *filter.Expr, next flow.ID) tea.Cmd {
-	feed, ctx, version := m.o.Feed, m.ctx, m.scanning
+	feed, ctx, version, now := m.o.Feed, m.ctx, m.scanning, m.now
 	return func() tea.Msg {
 		msg := scanMsg{version: version}
 		from := max(1, next-scanStep+1)
@@ -178,7 +178,8 @@ func (m *model) scan(expr *filter.Expr, next flow.ID) tea.Cmd {
 				break
 			}
 			for i := range page {
-				if page[i].ID <= next && expr.Match(subject(&page[i])) {
+				s := subject(&page[i], now)
+				if page[i].ID <= next && expr.Match(&s) {
 					msg.ids = append(msg.ids, page[i].ID)
 					msg.rows = append(msg.rows, page[i])
 				}
@@ -220,7 +221,11 @@ func (m *model) seek(down bool) tea.Cmd {
 	from, last := m.list.cur, m.list.last
 	fits := func(r *session.Row) bool { return r.Refused() && ended(r) }
 	if match := m.list.match; match != nil {
-		fits = func(r *session.Row) bool { return r.Refused() && ended(r) && match.expr.Match(subject(r)) }
+		expr, now := match.expr, m.now
+		fits = func(r *session.Row) bool {
+			s := subject(r, now)
+			return r.Refused() && ended(r) && expr.Match(&s)
+		}
 	}
 	const step = 1000
 	return func() tea.Msg {

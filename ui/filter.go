@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"errors"
 	"strconv"
 
 	tea "charm.land/bubbletea/v2"
@@ -81,15 +80,6 @@ func (m *model) setFilter(text string) tea.Cmd {
 	return m.scan(expr, m.list.last)
 }
 
-// errorAt is the position of a filter's error in bytes, -1 if it does not say.
-func errorAt(err error) int {
-	var e *filter.Error
-	if errors.As(err, &e) {
-		return e.Pos
-	}
-	return -1
-}
-
 // bar draws the filter and the presets.
 func (m *model) bar(w int) string {
 	th := m.th
@@ -102,13 +92,9 @@ func (m *model) bar(w int) string {
 	l.put(th.muted, "filter ")
 	switch {
 	case m.filter.open && m.filter.err != nil:
-		at := errorAt(m.filter.err)
 		field := min(w-8, max(20, safe.Of(m.filter.in.s).Width()+2))
 		m.filter.in.draw(th, l, th.text, min(field, w/2), true)
 		l.gap(1).put(th.bad, "✗ ")
-		if at >= 0 {
-			l.text(th.muted, safe.Of("at "+strconv.Itoa(at+1)+": "))
-		}
 		l.text(th.warn, safe.Of(m.filter.err.Error()))
 		return l.end()
 	case m.filter.open:

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"time"
+
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/session"
 )
@@ -48,14 +50,14 @@ func (l *list) index(id flow.ID) int {
 }
 
 // add takes in a batch of new or changed rows.
-func (l *list) add(batch []session.Row, last flow.ID) {
+func (l *list) add(batch []session.Row, last flow.ID, now time.Time) {
 	before, curAt := l.len(), l.index(l.cur)
 	for i := range batch {
 		r := &batch[i]
 		last = max(last, r.ID)
 		l.rows.put(*r)
 		if l.match != nil {
-			l.match.arrived(r)
+			l.match.arrived(r, now)
 		}
 	}
 	l.last = max(l.last, last)

@@ -22,10 +22,10 @@ func columnsFor(w int, last flow.ID) columns {
 		rest -= 9
 	}
 	if w >= 72 {
-		c.host = max(12, min(24, rest*28/100))
+		c.host = max(12, min(24, rest*24/100))
 		rest -= c.host + 1
 	}
-	c.why = max(c.why, rest*46/100)
+	c.why = max(c.why, min(42, rest*56/100))
 	c.path = rest - c.why - 1
 	return c
 }

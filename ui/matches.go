@@ -2,6 +2,7 @@ package ui
 
 import (
 	"slices"
+	"time"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/filter"
@@ -56,9 +57,10 @@ func (m *matches) found(ids []flow.ID, next flow.ID) {
 }
 
 // arrived takes in a row that is new or has changed.
-func (m *matches) arrived(r *session.Row) {
+func (m *matches) arrived(r *session.Row, now time.Time) {
 	if r.ID > m.border || r.ID > m.next {
-		m.set(r.ID, m.expr.Match(subject(r)))
+		s := subject(r, now)
+		m.set(r.ID, m.expr.Match(&s))
 	} // else the scan has yet to come by
 }
 

@@ -58,7 +58,7 @@ func newModel(ctx context.Context, o Options) *model {
 	}
 	m.rev = o.Feed.Rev() // before the counts: what comes between is told again
 	m.stats = o.Feed.Stats()
-	m.list.add(nil, o.Feed.Last())
+	m.list.add(nil, o.Feed.Last(), m.now)
 	return m
 }
 

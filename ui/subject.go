@@ -1,29 +1,22 @@
 package ui
 
 import (
-	"strconv"
+	"time"
 
+	"github.com/why403/why403/flow/filter"
 	"github.com/why403/why403/flow/session"
 )
 
-// rowSubject lets a filter look at a row.
-type rowSubject struct{ r *session.Row }
-
-func subject(r *session.Row) rowSubject { return rowSubject{r} }
-
-func (s rowSubject) Field(k string) string {
-	switch k {
-	case "method":
-		return s.r.Method
-	case "status":
-		return strconv.Itoa(s.r.Status)
-	case "refused":
-		if s.r.Refused() {
-			return "yes"
-		}
-		return "no"
-	case "host":
-		return s.r.Authority
+// subject is a row as a filter sees it.
+func subject(r *session.Row, now time.Time) filter.Subject {
+	s := filter.Subject{
+		Now: now, ID: r.ID, Kind: r.Kind, Origin: r.Origin, Live: !ended(r), Start: r.Start, Duration: r.Duration,
+		Method: r.Method, Scheme: r.Scheme, Authority: r.Authority, Target: r.Target, Status: r.Status,
+		RequestBytes: r.ReqBytes, ResponseBytes: r.RespBytes, ContentType: r.ContentType, WebSocket: r.Status == 101, Cut: r.Cut,
+		Err: r.Err, Refused: r.Refused(), Marked: r.Marked, Proven: r.ProvenBy != 0, Comment: r.Comment,
 	}
-	return s.r.Scheme + "://" + s.r.Authority + s.r.Target
+	if v := r.Verdict; v != nil {
+		s.Cause, s.Layer, s.Vendor, s.Headline = v.Cause, v.Layer, v.Vendor, v.Headline
+	}
+	return s
 }
