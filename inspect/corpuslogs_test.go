@@ -1,5 +1,23 @@
 package inspect_test
 
-import "github.com/why403/why403/inspect/explain"
+import (
+	"slices"
 
-func (c *corpusCase) options() explain.Options { return explain.Options{} }
+	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/inspect/logs"
+)
+
+// options gives the explaining the case's log lines, as if read from files.
+func (c *corpusCase) options() explain.Options {
+	var sources []logs.Source
+	for label, lines := range c.Context.Logs {
+		sources = append(sources, logs.Source{Label: label, Lines: lines})
+	}
+	slices.SortFunc(sources, func(a, b logs.Source) int {
+		if a.Label < b.Label {
+			return -1
+		}
+		return 1
+	})
+	return explain.Options{Logs: explain.FromLogs(sources)}
+}
