@@ -274,6 +274,7 @@ func (x *exchange) unanswered(h *wire.Head, err error, reused bool) (again bool,
 	x.drop()
 	x.stopUpload()
 	x.c.gone.stop()
+	x.blameHalfClose()
 	if x.failed() != nil { // the client is gone, or its body was malformed
 		return false, x.badBody()
 	}
@@ -291,7 +292,7 @@ func (x *exchange) unanswered(h *wire.Head, err error, reused bool) (again bool,
 		return true, nil
 	default:
 		t.Reason, t.Op = wire.BrokenUpstream, "read"
-		t.Text = fmt.Sprintf("%s closed the connection without an answer (%s)", x.target, readable(err))
+		t.Text = fmt.Sprintf("%s closed the connection without an answer (%s)", x.target, wire.Readable(err))
 		t.Hint = "the server or something in front of it may have crashed, timed out or dropped the request: look at its log"
 		// The client knows what it may repeat, and is to see what it would see without us: a kept connection that went away.
 		x.silent = reused && x.c.served > 1
@@ -347,7 +348,7 @@ func (x *exchange) clientGone(err error) {
 		x.half = time.AfterFunc(halfCloseGrace, func() { x.clientGone(io.ErrUnexpectedEOF) })
 		return
 	}
-	x.failLocked("client", "abort", "the client closed the connection before the answer was complete")
+	x.failLocked("client", "abort", abandoned)
 	x.cancel()
 	if x.live != nil {
 		x.live.Close()
@@ -361,8 +362,23 @@ func (x *exchange) malformed(err error) {
 	x.failLocked("client", "parse", err.Error())
 }
 
+// blameHalfClose notes that the client ended the exchange, if it closed its
+// sending side and the origin took that for the end.
+func (x *exchange) blameHalfClose() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.half != nil {
+		x.failLocked("client", "abort", abandoned)
+	}
+}
+
+const abandoned = "the client closed the connection before the answer was complete"
+
 func (x *exchange) failLocked(side, op, text string) {
 	if x.failure == nil {
+		if x.c.ctx.Err() != nil { // every connection is being closed
+			side, op, text = "why403", "abort", "why403 was stopped"
+		}
 		x.failure = &flow.Failure{Side: side, Op: op, Text: text}
 	}
 }
@@ -378,15 +394,4 @@ func quote(b []byte) string {
 		b = b[:60]
 	}
 	return string(b)
-}
-
-// readable is err without the addresses in it.
-func readable(err error) string {
-	for {
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err.Error()
-		}
-		err = next
-	}
 }

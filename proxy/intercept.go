@@ -254,5 +254,5 @@ func handshakeText(i *interception, err error) string {
 	case isTimeout(err):
 		return "the client did not finish the handshake in time"
 	}
-	return "the handshake with the client failed: " + readable(err)
+	return "the handshake with the client failed: " + wire.Readable(err)
 }

@@ -53,6 +53,7 @@ type Server struct {
 	conns     map[net.Conn]bool // client connections; true: idle
 	closing   bool
 	serving   sync.WaitGroup // one a client connection
+	cancels   []context.CancelCauseFunc
 }
 
 // New is a Server that does not listen yet.
@@ -86,14 +87,15 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 		s.mu.Unlock()
 		return ErrClosed
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	for _, l := range listeners {
 		s.listeners[l] = true
 	}
+	s.cancels = append(s.cancels, cancel)
 	s.mu.Unlock()
 	defer s.forget(listeners)
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() {
 		for _, l := range listeners {
 			l.Close()
@@ -203,6 +205,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+		s.mu.Lock()
+		for _, cancel := range s.cancels {
+			cancel(ErrClosed)
+		}
+		s.mu.Unlock()
 		s.closeConns(func(bool) bool { return true })
 		<-done
 		return ctx.Err()

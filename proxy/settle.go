@@ -3,7 +3,6 @@ package proxy
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"syscall"
 	"time"
@@ -35,6 +34,8 @@ func (x *exchange) settle() bool {
 	case keep:
 		c.keep(x.scheme+" "+x.target, x.up)
 	case x.silent || x.received != nil:
+	case x.respBody != nil && x.respBody.Unclean:
+		c.tcp.Close() // the client is not told more than we were: no close_notify
 	case !x.body.Done() || len(c.r.Buffered()) > 0:
 		c.linger()
 	}
@@ -83,7 +84,7 @@ func (x *exchange) cutShort() {
 	}
 	switch ce.Side {
 	case wire.Writing:
-		x.note("client", "abort", "the client closed the connection before the answer was complete")
+		x.note("client", "abort", abandoned)
 		return
 	case wire.Malformed:
 		if !x.headOut { // nothing has been written yet
@@ -96,14 +97,12 @@ func (x *exchange) cutShort() {
 		}
 		x.note("origin", "parse", fmt.Sprintf("the body of the answer is broken: %s", ce.Err))
 	default:
-		if x.resp.Framing == flow.UntilClose && x.up.TLS != nil && errors.Is(ce.Err, io.ErrUnexpectedEOF) {
-			break // no close_notify: usual, and all that can be known is that it ended (RFC 9112, 9.8)
-		}
+		x.blameHalfClose()
 		text := fmt.Sprintf("the answer ended after %d bytes", x.respBody.Size)
 		if x.resp.Framing == flow.ByLength {
 			text += fmt.Sprintf(" of %d", x.resp.Length)
 		}
-		x.note("origin", "read", text+": "+readable(ce.Err))
+		x.note("origin", "read", text+": "+wire.Readable(ce.Err))
 	}
 	// The client must not take what it got for the whole: no close_notify inside TLS, and a reset for a reset.
 	if t, ok := x.c.tcp.(*net.TCPConn); ok && errors.Is(ce.Err, syscall.ECONNRESET) {
@@ -157,9 +156,6 @@ func (x *exchange) end() {
 		x.half.Stop()
 	}
 	x.live = nil
-	if x.failure == nil && x.c.ctx.Err() != nil && (x.received != nil || x.resp == nil) {
-		x.failLocked("why403", "abort", "why403 was stopped")
-	}
 	failure := x.failure
 	x.mu.Unlock()
 

@@ -233,7 +233,7 @@ func (c *client) opaque(x *exchange, u *wire.Upstream, first []byte, said bool) 
 		}
 	}
 	if _, err := u.Write(first); err != nil {
-		x.note("origin", "write", readable(err))
+		x.note("origin", "write", wire.Readable(err))
 		return false
 	}
 	x.relay(u, nil, nil)

@@ -133,7 +133,7 @@ func (c *chunks) checkTail() *Fault {
 	if !c.strict {
 		return nil
 	}
-	h := parseHead(append([]byte("x\r\n"), c.tail...))
+	h := ParseHead(append([]byte("x\r\n"), c.tail...))
 	if f := h.check(); f != nil {
 		return fault(BadChunk, "trailers: %s", f.Text)
 	}
@@ -148,7 +148,7 @@ func (c *chunks) trailers() flow.Header {
 	if len(c.tail) <= 2 {
 		return nil
 	}
-	return parseHead(append([]byte("x\r\n"), c.tail...)).Header
+	return ParseHead(append([]byte("x\r\n"), c.tail...)).Header
 }
 
 func hexDigit(b byte) (byte, bool) {

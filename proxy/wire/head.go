@@ -66,7 +66,7 @@ func ReadHead(src *Reader) (*Head, error) {
 			}
 			raw = raw[:0]
 		case empty:
-			h := parseHead(raw)
+			h := ParseHead(raw)
 			h.Blank = blank
 			return h, nil
 		default:
@@ -80,13 +80,13 @@ func partial(raw []byte, blank int) *Head {
 	if len(raw) == 0 {
 		return nil
 	}
-	h := parseHead(raw)
+	h := ParseHead(raw)
 	h.Blank = blank
 	return h
 }
 
-// parseHead splits raw into lines. It judges nothing: see (*Head).check.
-func parseHead(raw []byte) *Head {
+// ParseHead splits raw, which it keeps, into lines. It judges nothing: that is for ParseRequest and ParseResponse.
+func ParseHead(raw []byte) *Head {
 	text := string(raw)
 	h := &Head{Raw: raw, Header: make(flow.Header, 0, bytes.Count(raw, []byte{'\n'}))}
 	line, rest := nextLine(text)

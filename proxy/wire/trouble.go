@@ -69,7 +69,7 @@ func dialTrouble(addr string, err error) *Trouble {
 		t.Text = fmt.Sprintf("the connection to %s was given up", addr)
 		t.Hint = "the client went away or why403 is stopping"
 	default:
-		t.Text = fmt.Sprintf("connecting to %s: %s", addr, innermost(err))
+		t.Text = fmt.Sprintf("connecting to %s: %s", addr, Readable(err))
 		t.Hint = "check the address and the network"
 	}
 	return t
@@ -110,7 +110,7 @@ func tlsTrouble(addr, name string, err error) *Trouble {
 		t.Text = fmt.Sprintf("%s does not speak TLS on this port", addr)
 		t.Hint = "use http:// for this address, or another port"
 	case errors.As(err, &alert), errors.As(err, &remote) && remote.Op == "remote error":
-		t.Text = fmt.Sprintf("%s refused the TLS handshake: %s", addr, strings.TrimPrefix(innermost(err), "tls: "))
+		t.Text = fmt.Sprintf("%s refused the TLS handshake: %s", addr, strings.TrimPrefix(Readable(err), "tls: "))
 		t.Hint = "the server may want another TLS version, another name (SNI) or a client certificate"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		t.Reason = DialTimeout
@@ -120,7 +120,7 @@ func tlsTrouble(addr, name string, err error) *Trouble {
 		t.Text = fmt.Sprintf("%s closed the connection during the TLS handshake", addr)
 		t.Hint = "the server may not know this name (SNI), or a firewall between us cuts it"
 	default:
-		t.Text = fmt.Sprintf("TLS handshake with %s: %s", addr, innermost(err))
+		t.Text = fmt.Sprintf("TLS handshake with %s: %s", addr, Readable(err))
 		t.Hint = insecure
 	}
 	return t
@@ -150,8 +150,8 @@ func names(c *x509.Certificate) string {
 	return strings.Join(all, ", ")
 }
 
-// innermost is the text of the error at the bottom, without "dial tcp …:" in front.
-func innermost(err error) string {
+// Readable is the text of the error at the bottom, without "dial tcp …:" in front.
+func Readable(err error) string {
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {
