@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/inspect/explain"
+)
+
+func newExplain(std stdio) *cobra.Command {
+	format := "text"
+	var logFiles []string
+	cmd := &cobra.Command{
+		Use:   "explain FILE...",
+		Short: "Say why the refused requests in a file were refused",
+		Long: `Explain the refusals in sessions of why403 and in HAR files, without any
+proxying. The flows of one file are each other's history, in time order. "-"
+reads a HAR from standard input.
+
+Exit status 3 when a refusal was found, 0 when there was none.`,
+		Example: `why403 explain page.har
+why403 explain page.har --log nginx=/var/log/nginx/error.log
+why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
+		Args: filesNeeded,
+		RunE: func(cmd *cobra.Command, files []string) error {
+			write, err := reportFormat(format)
+			if err != nil {
+				return err
+			}
+			sources, err := readLogs(logFiles)
+			if err != nil {
+				return err
+			}
+			o := explain.Options{Logs: explain.FromLogs(sources)}
+			var all []inspect.Explained
+			for _, name := range files {
+				if name, err = sessionName(name); err != nil {
+					return err
+				}
+				flows, err := readFlows(cmd.Context(), std, name)
+				if err != nil {
+					return err
+				}
+				found, err := explain.Flows(cmd.Context(), flows, o)
+				if err != nil {
+					return fmt.Errorf("explain %s: %w", name, err)
+				}
+				all = append(all, found...)
+			}
+			if err := write(std.out, all); err != nil {
+				return fmt.Errorf("write the report: %w", err)
+			}
+			for i := range all {
+				if all[i].Refused {
+					return errRefused
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringArrayVar(&logFiles, "log", nil, "`[LABEL=]FILE` of a server's log; its lines are matched to the flows by ids, time and path")
+	cmd.Flags().StringVar(&format, "format", format, "text, json or markdown")
+	return cmd
+}
+
+func filesNeeded(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("see "+cmd.CommandPath()+" --help", "%s needs a file", cmd.CommandPath())
+	}
+	return nil
+}

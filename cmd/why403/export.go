@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/export"
+	"github.com/why403/why403/flow/session"
+)
+
+func newExport(std stdio) *cobra.Command {
+	var as string
+	var reveal bool
+	cmd := &cobra.Command{
+		Use:   "export FILE [ID...]",
+		Short: "Write flows of a session or HAR in another form",
+		Long: `Write the flows with these ids, or all, in another form. Secrets are masked,
+the same secret by the same name, unless --reveal is given.`,
+		Example: `why403 export last --as har > page.har
+why403 export page.har 3 --as curl --reveal | sh`,
+		Args: filesNeeded,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := exportFormat(as)
+			if err != nil {
+				return err
+			}
+			ids, err := flowIDs(args[1:])
+			if err != nil {
+				return err
+			}
+			flows, err := flowsToExport(cmd.Context(), std, args[0], ids)
+			if err != nil {
+				return err
+			}
+			if err := export.Write(std.out, format, flows, export.Options{Reveal: reveal}); err != nil {
+				return failed(fmt.Errorf("export as %s: %w", as, err), "export other flows, or in another form with --as")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&as, "as", "", strings.Join(export.Names(), ", "))
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "write secrets as they are")
+	return cmd
+}
+
+func exportFormat(as string) (export.Format, error) {
+	i := slices.IndexFunc(export.Formats, func(f export.Format) bool { return f.Name == as })
+	if i < 0 {
+		return export.Format{}, usagef("give --as "+strings.Join(export.Names(), "|"), "--as %q is no form to export to", as)
+	}
+	return export.Formats[i], nil
+}
+
+func flowIDs(args []string) ([]flow.ID, error) {
+	var ids []flow.ID
+	for _, a := range args {
+		n, err := strconv.ParseInt(strings.TrimPrefix(a, "#"), 10, 64)
+		if err != nil || n < 1 {
+			return nil, usagef("ids are the numbers in the first column of the list", "%q is no id of a flow", a)
+		}
+		ids = append(ids, flow.ID(n))
+	}
+	return ids, nil
+}
+
+// flowsToExport reads the chosen flows with their whole bodies.
+func flowsToExport(ctx context.Context, std stdio, name string, ids []flow.ID) ([]*flow.Flow, error) {
+	name, err := sessionName(name)
+	if err != nil {
+		return nil, err
+	}
+	if name != "-" {
+		if is, err := holdsSession(name); err != nil {
+			return nil, err
+		} else if is {
+			return wholeFlows(ctx, name, ids)
+		}
+	}
+	flows, err := readFlows(ctx, std, name)
+	if err != nil || len(ids) == 0 {
+		return flows, err
+	}
+	var chosen []*flow.Flow
+	for _, id := range ids {
+		i := slices.IndexFunc(flows, func(f *flow.Flow) bool { return f.ID == id })
+		if i < 0 {
+			return nil, noFlow(name, id, flow.ID(len(flows)))
+		}
+		chosen = append(chosen, flows[i])
+	}
+	return chosen, nil
+}
+
+func wholeFlows(ctx context.Context, name string, ids []flow.ID) ([]*flow.Flow, error) {
+	s, err := openSession(name)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	all := len(ids) == 0
+	if all {
+		for id := flow.ID(1); id <= s.Last(); id++ {
+			ids = append(ids, id)
+		}
+	}
+	var flows []*flow.Flow
+	for _, id := range ids {
+		f, err := wholeFlow(ctx, s, id)
+		switch {
+		case errors.Is(err, session.ErrNoFlow) && all:
+			continue
+		case errors.Is(err, session.ErrNoFlow):
+			return nil, noFlow(name, id, s.Last())
+		case err != nil:
+			return nil, failed(fmt.Errorf("%s: flow %d: %w", name, id, err), "the file may be damaged")
+		}
+		flows = append(flows, f)
+	}
+	return flows, nil
+}
+
+func noFlow(name string, id, last flow.ID) error {
+	return failedf(fmt.Sprintf("its flows are 1 to %d", last), "%s has no flow %d", name, id)
+}
+
+// wholeFlow is a flow with all that was kept of its bodies.
+func wholeFlow(ctx context.Context, s *session.Store, id flow.ID) (*flow.Flow, error) {
+	f, err := s.Flow(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for side, m := range map[session.Side]*flow.Message{session.RequestSide: f.Request, session.ResponseSide: f.Response} {
+		if m == nil || int64(len(m.Body.Data)) >= m.Body.Kept {
+			continue
+		}
+		body, _, err := s.Body(ctx, id, side)
+		if err != nil {
+			return nil, err
+		}
+		m.Body.Data, err = io.ReadAll(body)
+		body.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/why403/why403/certs"
+)
+
+// proxyFlags are the flags of every command that starts the proxy.
+type proxyFlags struct {
+	listen     []string
+	session    string
+	insecure   bool
+	caDir      string
+	upstreamCA []string
+	tunnel     []string
+	maxBody    size
+}
+
+func (o *proxyFlags) add(flags *pflag.FlagSet) {
+	o.maxBody = 64 << 20
+	flags.StringSliceVar(&o.listen, "listen", nil, "`address` of the proxy, host:port on loopback (default 127.0.0.1:8403 and [::1]:8403)")
+	flags.StringVar(&o.session, "session", "", "`file` to record into, or none (default: a new one in the state folder)")
+	flags.BoolVar(&o.insecure, "insecure", false, "do not verify the certificates of servers")
+	flags.StringVar(&o.caDir, "ca-dir", "", "`folder` of our certificate authority (default: see why403 ca path)")
+	flags.StringSliceVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
+	flags.StringSliceVar(&o.tunnel, "tunnel", nil, "`host` to pass through untouched, without looking inside (*.example.com covers all below)")
+	flags.Var(&o.maxBody, "max-body", "`size` up to which one body is kept, such as 64MB")
+}
+
+// roots are the system's certificate authorities and the files given.
+func (o *proxyFlags) roots() (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	for _, name := range o.upstreamCA {
+		pem, err := os.ReadFile(name)
+		if err != nil {
+			return nil, failed(fmt.Errorf("--upstream-ca: %w", err), "give a PEM file that you may read")
+		}
+		if !pool.AppendCertsFromPEM(pem) {
+			return nil, failedf("give the certificate authority as PEM (-----BEGIN CERTIFICATE-----)", "--upstream-ca %s: no certificate in it", name)
+		}
+	}
+	return pool, nil
+}
+
+func (o *proxyFlags) dir() string {
+	if o.caDir != "" {
+		return o.caDir
+	}
+	return certs.DefaultDir()
+}
+
+// size is a number of bytes with an optional unit, in powers of 1024.
+type size int64
+
+func (s *size) String() string {
+	n := int64(*s)
+	for _, u := range []string{"", "KB", "MB", "GB"} {
+		if n < 1024 || n%1024 != 0 || u == "GB" {
+			return strconv.FormatInt(n, 10) + u
+		}
+		n >>= 10
+	}
+	return ""
+}
+
+func (s *size) Type() string { return "size" }
+
+func (s *size) Set(text string) error {
+	t := strings.TrimSuffix(strings.ToUpper(strings.TrimSpace(text)), "B")
+	shift := 0
+	for i, u := range []string{"K", "M", "G"} {
+		if rest, ok := strings.CutSuffix(t, u); ok {
+			t, shift = strings.TrimSuffix(rest, " "), 10*(i+1)
+			break
+		}
+	}
+	n, err := strconv.ParseInt(t, 10, 64)
+	if err != nil || n < 0 || n > 1<<(62-shift) {
+		return errors.New("not a size: give a number with an optional KB, MB or GB")
+	}
+	*s = size(n << shift)
+	return nil
+}
+
+// missing reports whether err says that a file is not there.
+func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

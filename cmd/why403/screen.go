@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/ui"
+)
+
+// runScreen is why403 without a subcommand: the proxy and the screen.
+func runScreen(ctx context.Context, std stdio, o proxyFlags) error {
+	if err := wantsTerminal(std); err != nil {
+		return err
+	}
+	s, err := o.open(parts{})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return s.show(ctx, nil)
+}
+
+func wantsTerminal(std stdio) error {
+	if !std.terminal() {
+		return failedf("run it in a terminal, or without a screen: why403 capture", "the screen needs a terminal, and this is none")
+	}
+	if os.Getenv("TERM") == "dumb" {
+		return failedf("set TERM to what your terminal is, or run why403 capture", "TERM=dumb cannot show a screen")
+	}
+	return nil
+}
+
+// show serves and shows until the user leaves or ctx ends. beside, if given,
+// runs along with it.
+func (s *stack) show(ctx context.Context, beside func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	work := make(chan error, 2)
+	running := 1
+	go func() { work <- s.serve(ctx); stop() }()
+	if beside != nil {
+		running++
+		go func() { work <- beside(ctx) }()
+	}
+	err := ui.Run(ctx, ui.Options{
+		Feed:        s.store,
+		Sender:      sendAgain{s},
+		Explain:     func(ctx context.Context, id flow.ID) (inspect.Explained, error) { return explain.One(ctx, s.store, id) },
+		Listen:      s.address(),
+		Version:     buildVersion(),
+		SessionPath: s.store.Stats().Path,
+		CA:          s.trust(),
+	})
+	stop()
+	for range running {
+		if e := <-work; err == nil && !errors.Is(e, context.Canceled) {
+			err = e
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// sendAgain gives the screen a way to replay.
+type sendAgain struct{ *stack }
+
+func (s sendAgain) Send(ctx context.Context, parent *flow.Flow, request *flow.Message) (flow.ID, error) {
+	child, err := s.sender.Send(ctx, parent, request)
+	if child == nil {
+		return 0, err
+	}
+	return child.ID, err
+}

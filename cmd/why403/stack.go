@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/why403/why403/certs"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/proxy"
+	"github.com/why403/why403/proxy/replay"
+)
+
+// stack is a proxy at work: what it listens on, records into and explains with.
+type stack struct {
+	store     *session.Store
+	ca        *certs.CA
+	caFile    string // of the certificate, "" when it is in memory alone
+	listeners []net.Listener
+	proxy     *proxy.Server
+	sender    *replay.Sender
+	worker    *explain.Worker
+}
+
+// dialer opens connections to servers; nil is the network's own.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
+// parts are what a caller may bring instead of what the flags say.
+type parts struct {
+	ca    *certs.CA
+	roots *x509.CertPool
+	dial  dialer
+	log   func(string)
+}
+
+// open prepares a stack. Nothing is served yet; close it in any case.
+func (o *proxyFlags) open(p parts) (_ *stack, err error) {
+	s := &stack{ca: p.ca}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if p.roots == nil {
+		if p.roots, err = o.roots(); err != nil {
+			return nil, err
+		}
+	}
+	if s.ca == nil {
+		if s.ca, err = certs.LoadOrCreate(o.dir(), time.Now); err != nil {
+			return nil, caError(err)
+		}
+		s.caFile = s.ca.Info().Cert
+	}
+	if s.listeners, err = listen(o.listen); err != nil {
+		return nil, err
+	}
+	if s.store, err = o.record(); err != nil {
+		return nil, err
+	}
+	s.proxy, err = proxy.New(proxy.Options{
+		Store: s.store, CA: s.ca, Roots: p.roots, Insecure: o.insecure,
+		Dial: p.dial, Tunnel: o.tunnel, Log: p.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.sender = replay.New(replay.Options{Recorder: s.store, Roots: p.roots, Insecure: o.insecure, Dial: p.dial})
+	s.worker = explain.NewWorker(s.store, explain.Options{})
+	return s, nil
+}
+
+// record opens the session that --session names.
+func (o *proxyFlags) record() (*session.Store, error) {
+	opt := session.Options{MaxBody: int64(o.maxBody)}
+	switch o.session {
+	case "none":
+		s, err := session.Temporary(opt)
+		if err != nil {
+			return nil, failed(err, "the system's temporary folder must be writable; TMPDIR names another")
+		}
+		return s, nil
+	case "":
+		dir := session.Dir()
+		// What is past its time goes when the next one begins; a failure here is no reason not to start.
+		_ = session.Prune(dir, time.Now(), session.KeepAge, session.KeepBytes)
+		s, err := session.Create(session.NewPath(time.Now()), opt)
+		if err != nil {
+			return nil, failed(err, "--session FILE records elsewhere, --session none keeps nothing after the end")
+		}
+		return s, nil
+	}
+	s, err := session.Create(o.session, opt)
+	if errors.Is(err, os.ErrExist) {
+		return nil, failedf("look at it with why403 open "+o.session+", or record into a new file", "--session %s: the file exists already and is left as it is", o.session)
+	}
+	if err != nil {
+		return nil, failed(fmt.Errorf("--session: %w", err), "name a new file in a folder that you may write to")
+	}
+	return s, nil
+}
+
+// serve runs the proxy and the explaining until ctx ends, then lets both finish.
+func (s *stack) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	explained := make(chan error, 1)
+	go func() { explained <- s.worker.Run(ctx) }()
+	err := s.proxy.Serve(ctx, s.listeners...)
+	cancel()
+	if e := <-explained; err == nil && !errors.Is(e, context.Canceled) {
+		err = e
+	}
+	return err
+}
+
+// address is what a client's HTTP_PROXY names.
+func (s *stack) address() string { return s.listeners[0].Addr().String() }
+
+func (s *stack) close() {
+	closeAll(s.listeners)
+	if s.store != nil {
+		s.store.Close()
+	}
+}
+
+func caError(err error) error {
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		return err
+	}
+	return failed(err, "--ca-dir names another folder; why403 ca show tells what is in this one")
+}
