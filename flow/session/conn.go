@@ -57,29 +57,52 @@ func connect(path string, how access) (*conn, error) {
 	if runtime.GOOS == "windows" {
 		abs = "/" + abs
 	}
-	q := url.Values{}
-	pragmas := []string{"busy_timeout(2000)", "trusted_schema(0)", "temp_store(2)", "cell_size_check(1)"}
+	// The order matters (a page size counts only before the first page is written), so we send the pragmas ourselves.
+	q, pragmas := url.Values{}, common
 	switch how {
 	case writing:
 		q.Set("mode", "rw")
-		pragmas = append(pragmas, "journal_mode(wal)", "synchronous(normal)", "secure_delete(1)",
-			"cache_size(-8000)", "wal_autocheckpoint(4000)", "journal_size_limit(33554432)")
+		pragmas += forWriting
 	case reading:
 		q.Set("mode", "ro")
-		pragmas = append(pragmas, "query_only(1)")
+		pragmas += forReading
 	case readingFrozen:
 		q.Set("mode", "ro")
 		q.Set("immutable", "1")
-		pragmas = append(pragmas, "query_only(1)")
+		pragmas += forReading
 	}
-	q["_pragma"] = pragmas
 	u := url.URL{Scheme: "file", Path: abs, RawQuery: q.Encode()}
-	c, err := (&sqlite.Driver{}).Open(u.String())
+	d, err := (&sqlite.Driver{}).Open(u.String())
 	if err != nil {
 		return nil, err
 	}
-	return &conn{c: c, stmts: map[string]driver.Stmt{}}, nil
+	c := &conn{c: d, stmts: map[string]driver.Stmt{}}
+	if err := c.script(context.Background(), pragmas); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
 }
+
+// The settings of our connections (https://www.sqlite.org/pragma.html).
+const (
+	common = `
+PRAGMA busy_timeout = 2000;
+PRAGMA trusted_schema = OFF;
+PRAGMA cell_size_check = ON;
+PRAGMA temp_store = MEMORY;`
+	forReading = `
+PRAGMA query_only = ON;`
+	// With WAL and synchronous = NORMAL a commit outlives the process without
+	// an fsync; a power cut may take the last ones, but leaves the file whole.
+	forWriting = `
+PRAGMA page_size = 16384;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = ON;
+PRAGMA cache_size = -8000;
+PRAGMA wal_autocheckpoint = 1000;
+PRAGMA journal_size_limit = 33554432;`
+)
 
 func (c *conn) close() error {
 	for _, s := range c.stmts {

@@ -36,8 +36,8 @@ type content struct {
 	size, kept int64
 	cut        bool
 	first      int64
-	queued     [][]byte
-	pending    []byte
+	queued     []pieces
+	pending    pieces
 }
 
 const (
@@ -248,12 +248,8 @@ func (s *Store) body(l *live, side Side, data []byte, sent int64) {
 		}
 		s.queued += n
 		c.kept += n
-		if c.pending == nil {
-			c.pending = data[:n:n]
-		} else {
-			c.pending = append(c.pending, data...)
-		}
-		if len(c.pending) >= chunkSize {
+		c.pending.add(data)
+		if c.pending.size() >= chunkSize {
 			j := &job{kind: jobChunk, id: l.f.ID, live: l}
 			s.flush(l, j, c, bodyKey(l.f.ID, side))
 			s.push(j)
@@ -269,19 +265,17 @@ func (s *Store) flush(l *live, j *job, c *content, key int64) {
 	for len(c.pending) > 0 {
 		at := c.first + int64(len(c.queued))
 		if at >= maxChunks { // 97 days of a body that brings a byte a second
-			s.queued -= int64(len(c.pending))
-			c.kept -= int64(len(c.pending))
+			n := int64(c.pending.size())
+			s.queued -= n
+			c.kept -= n
 			c.cut, c.pending = true, nil
 			return
 		}
-		n := min(len(c.pending), chunkSize)
-		data := c.pending[:n:n]
-		c.pending = c.pending[n:]
+		data := c.pending.cut(chunkSize)
 		j.chunks = append(j.chunks, chunk{key: key + at, of: c, data: data})
-		j.cost += int64(n)
+		j.cost += int64(data.size())
 		c.queued = append(c.queued, data)
 	}
-	c.pending = nil
 }
 
 // flushAll moves everything that is pending of l to j.
@@ -340,7 +334,7 @@ func (s *Store) lose(e *entry) {
 	l.charge = 0
 	for side := range l.body {
 		c := &l.body[side]
-		s.queued -= int64(len(c.pending))
+		s.queued -= int64(c.pending.size())
 		c.pending = nil
 	}
 	for _, fr := range l.frames.pending {

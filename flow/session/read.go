@@ -208,7 +208,6 @@ func (s *Store) Flow(ctx context.Context, id flow.ID) (*flow.Flow, error) {
 			continue
 		}
 		b := &bodyReader{ctx: ctx, s: s, next: bodyKey(id, Side(side)), side: v.bodies[side], left: m.Body.Kept}
-		b.end = bodyKey(id, Side(side)) + maxChunks
 		m.Body.Data = make([]byte, min(m.Body.Kept, BodyPrefix))
 		n, err := io.ReadFull(b, m.Body.Data)
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -226,8 +225,8 @@ type view struct {
 }
 
 type memoryBody struct {
-	from   int64 // number of the first chunk in memory; before it, the file has them
-	chunks [][]byte
+	from int64 // number of the first chunk in memory; before it, the file has them
+	rest pieces
 }
 
 func (s *Store) view(ctx context.Context, id flow.ID) (*view, error) {
@@ -240,10 +239,10 @@ func (s *Store) view(ctx context.Context, id flow.ID) (*view, error) {
 			c := &l.body[side]
 			m := &v.bodies[side]
 			m.from = c.first
-			m.chunks = append(m.chunks, c.queued...)
-			if len(c.pending) > 0 {
-				m.chunks = append(m.chunks, c.pending)
+			for _, chunk := range c.queued {
+				m.rest = append(m.rest, chunk...)
 			}
+			m.rest = append(m.rest, c.pending...)
 		}
 		s.mu.Unlock()
 		v.own()
@@ -302,7 +301,7 @@ func (s *Store) Body(ctx context.Context, id flow.ID, side Side) (io.ReadCloser,
 	if side == ResponseSide {
 		m = v.flow.Response
 	}
-	b := &bodyReader{ctx: ctx, s: s, next: bodyKey(id, side), end: bodyKey(id, side) + maxChunks, side: v.bodies[side&1]}
+	b := &bodyReader{ctx: ctx, s: s, next: bodyKey(id, side), side: v.bodies[side&1]}
 	if m != nil {
 		b.left = m.Body.Kept
 	}
@@ -311,12 +310,12 @@ func (s *Store) Body(ctx context.Context, id flow.ID, side Side) (io.ReadCloser,
 
 // bodyReader reads a body chunk by chunk; it holds no connection in between.
 type bodyReader struct {
-	ctx       context.Context
-	s         *Store
-	next, end int64 // keys
-	side      memoryBody
-	chunk     []byte
-	left      int64
+	ctx   context.Context
+	s     *Store
+	next  int64 // key of the next chunk
+	side  memoryBody
+	chunk []byte
+	left  int64
 }
 
 func (b *bodyReader) Read(p []byte) (int, error) {
@@ -336,14 +335,11 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 }
 
 func (b *bodyReader) fetch() error {
-	n := b.next & (maxChunks - 1)
-	if n >= b.side.from {
-		i := n - b.side.from
-		if i >= int64(len(b.side.chunks)) {
+	if b.next&(maxChunks-1) >= b.side.from {
+		if len(b.side.rest) == 0 {
 			return io.ErrUnexpectedEOF
 		}
-		b.chunk = b.side.chunks[i]
-		b.next++
+		b.chunk, b.side.rest = b.side.rest[0], b.side.rest[1:]
 		return nil
 	}
 	found := false

@@ -49,7 +49,7 @@ type job struct {
 type chunk struct {
 	key  int64
 	of   *content
-	data []byte
+	data pieces
 }
 
 // bodyKey is the key of the first chunk of a body: the flow's number, the
@@ -268,6 +268,7 @@ type writer struct {
 	c                *conn
 	endpoints, hosts map[string]int64 // numbers known from the tables; bounded by maxKnown
 	totals           totals
+	scratch          []byte
 }
 
 const maxKnown = 10_000
@@ -309,7 +310,8 @@ func (w *writer) commit(batch []*job) error {
 
 func (w *writer) job(ctx context.Context, j *job, rev *Rev) error {
 	for i := range j.chunks {
-		if err := w.c.exec(ctx, "INSERT INTO body (key, data) VALUES (?, ?)", j.chunks[i].key, j.chunks[i].data); err != nil {
+		w.scratch = j.chunks[i].data.join(w.scratch[:0])
+		if err := w.c.exec(ctx, "INSERT INTO body (key, data) VALUES (?, ?)", j.chunks[i].key, w.scratch); err != nil {
 			return err
 		}
 	}
