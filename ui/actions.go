@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -39,6 +40,12 @@ func (m *model) do(a action) tea.Cmd {
 			return nil
 		}
 		return m.toggleMark()
+	case compareMarked:
+		m.compareMarked()
+	case partnerBefore:
+		return m.otherPartner(-1)
+	case partnerAfter:
+		return m.otherPartner(1)
 	case toggleRaw:
 		m.inspector.raw = !m.inspector.raw
 	case zoom:
@@ -117,7 +124,7 @@ func (m *model) enter() tea.Cmd {
 	}
 	switch m.inspector.tab {
 	case tabWhy:
-		m.inspector.checks = !m.inspector.checks
+		m.inspector.toggleChecks()
 	case tabDiff:
 		return m.replayTicked()
 	case tabAttempts:
@@ -163,6 +170,10 @@ func (m *model) toggleMark() tea.Cmd {
 	}
 	marked := *r
 	marked.Marked = !r.Marked
+	m.marks = slices.DeleteFunc(m.marks, func(id flow.ID) bool { return id == r.ID })
+	if marked.Marked {
+		m.marks = append(m.marks, r.ID)
+	}
 	m.list.rows.put(marked)
 	m.list.move(1)
 	feed, id, on := m.o.Feed, marked.ID, marked.Marked

@@ -3,15 +3,11 @@ package ui
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/why403/why403/flow"
-	"github.com/why403/why403/flow/diff"
 	"github.com/why403/why403/flow/filter"
 	"github.com/why403/why403/flow/session"
 )
@@ -47,9 +43,10 @@ type (
 		err     error
 	}
 	dossierMsg struct {
-		id  flow.ID
-		rev session.Rev
-		d   *dossier
+		version int
+		id      flow.ID
+		rev     session.Rev
+		d       *dossier
 	}
 	tickMsg  time.Time
 	toastMsg struct {
@@ -81,6 +78,21 @@ func (m *model) later() tea.Cmd {
 		select {
 		case <-t.C:
 			return next()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// tick tells the time after a while.
+func (m *model) tick(every time.Duration) tea.Cmd {
+	ctx := m.ctx
+	return func() tea.Msg {
+		t := time.NewTimer(every)
+		defer t.Stop()
+		select {
+		case now := <-t.C:
+			return tickMsg(now)
 		case <-ctx.Done():
 			return nil
 		}
@@ -179,7 +191,7 @@ func (m *model) scan(expr *filter.Expr, next flow.ID) tea.Cmd {
 			}
 			for i := range page {
 				s := subject(&page[i], now)
-				if page[i].ID <= next && expr.Match(&s) {
+				if page[i].ID <= next && expr.Match(s) {
 					msg.ids = append(msg.ids, page[i].ID)
 					msg.rows = append(msg.rows, page[i])
 				}
@@ -224,7 +236,7 @@ func (m *model) seek(down bool) tea.Cmd {
 		expr, now := match.expr, m.now
 		fits = func(r *session.Row) bool {
 			s := subject(r, now)
-			return r.Refused() && ended(r) && expr.Match(&s)
+			return r.Refused() && ended(r) && expr.Match(s)
 		}
 	}
 	const step = 1000
@@ -289,10 +301,10 @@ func (m *model) seekCame(s seekMsg) {
 func (m *model) load(id flow.ID) tea.Cmd {
 	o, ctx, raw, th := m.o, m.ctx, m.inspector.raw, m.th
 	tries := append([]flow.ID(nil), m.tries[id]...)
-	partner := flow.ID(0)
+	partner, version := m.partners[id], m.loads
 	return func() tea.Msg {
 		d := &dossier{raw: raw}
-		msg := dossierMsg{id: id, d: d}
+		msg := dossierMsg{version: version, id: id, d: d}
 		d.row.ID = id
 		if d.row, d.err = o.Feed.Row(ctx, id); d.err != nil {
 			d.row.ID = id
@@ -320,15 +332,13 @@ func (m *model) load(id flow.ID) tea.Cmd {
 				d.exp = &e
 			}
 		}
-		if d.exp != nil && d.exp.ComparedWith != nil {
-			partner = d.exp.ComparedWith.ID
-		} else if d.row.Parent != 0 {
-			partner = d.row.Parent
+		if partner == 0 {
+			partner = lastSuccess(ctx, o.Feed, d)
 		}
 		if partner != 0 {
 			if f, err := o.Feed.Flow(ctx, partner); err == nil {
 				d.partner = f
-				d.compare = comparison(d.flow, f, nil)
+				d.compare = comparison(d.flow, f, learn(ctx, o.Feed, d))
 			}
 		}
 		d.request = messageDoc(th, d.flow, d.flow.Request, raw)
@@ -337,44 +347,10 @@ func (m *model) load(id flow.ID) tea.Cmd {
 	}
 }
 
-// comparison is the difference of two flows in the form of the tab.
-func comparison(f, partner *flow.Flow, learned *diff.Learned) compare {
-	df := diff.CompareWith(f, partner, learned)
-	c := compare{changes: df.Changes}
-	var muted, same []string
-	for i, x := range df.Muted {
-		if i == 12 {
-			muted = append(muted, fmt.Sprintf("and %d more", len(df.Muted)-i))
-			break
-		}
-		muted = append(muted, firstOf(x.Name, string(x.Part))+" ("+x.Reason+")")
-	}
-	for _, p := range []struct {
-		place     flow.Place
-		one, more string
-	}{
-		{flow.InMethod, "method", ""}, {flow.InHost, "host", ""}, {flow.InPath, "path", ""}, {flow.InQuery, "query parameter", "query parameters"},
-		{flow.InHeader, "header", "headers"}, {flow.InCookie, "cookie", "cookies"}, {flow.InJWT, "token claim", "token claims"},
-		{flow.InJSON, "JSON value", "JSON values"}, {flow.InForm, "form field", "form fields"}, {flow.InMultipart, "part", "parts"}, {flow.InBody, "body", "body"},
-	} {
-		switch n := df.Same[p.place]; {
-		case n == 0:
-		case p.more == "":
-			same = append(same, p.one)
-		case n == 1:
-			same = append(same, "1 "+p.one)
-		default:
-			same = append(same, strconv.Itoa(n)+" "+p.more)
-		}
-	}
-	c.muted, c.same = strings.Join(muted, ", "), strings.Join(same, ", ")
-	return c
-}
-
 func (m *model) dossierCame(d dossierMsg) {
 	m.loading = false
-	if d.id != m.inspector.id {
-		return // the cursor went on meanwhile
+	if d.id != m.inspector.id || d.version != m.loads {
+		return // something else is asked for by now
 	}
 	if errors.Is(d.d.err, context.Canceled) {
 		return

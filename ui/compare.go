@@ -65,7 +65,7 @@ func (c *compare) doc(th *theme, d *dossier, w int, focused bool) (pieces, int, 
 		if i == c.cur {
 			top = len(p.out)
 		}
-		c.change(th, p, ch, i, focused)
+		c.change(th, p, d, ch, i, focused)
 		if i == c.cur {
 			end = len(p.out)
 		}
@@ -85,7 +85,7 @@ func (c *compare) doc(th *theme, d *dossier, w int, focused bool) (pieces, int, 
 	return p.out, top, end
 }
 
-func (c *compare) change(th *theme, p *writer, ch flow.Change, i int, focused bool) {
+func (c *compare) change(th *theme, p *writer, d *dossier, ch flow.Change, i int, focused bool) {
 	box, s := words("☐ "), th.warn
 	switch {
 	case !ch.Applicable():
@@ -125,8 +125,8 @@ func (c *compare) change(th *theme, p *writer, ch flow.Change, i int, focused bo
 	p.add(append(head, piece{s, place}, piece{"", space(1)}, piece{s, label})...)
 	before, bs := value(th, ch.Before, th.text)
 	after, as := value(th, ch.After, th.good)
-	p.say([]piece{{"", space(4)}, lit(th.muted, "refused   ")}, 14, bs, before)
-	p.say([]piece{{"", space(4)}, lit(th.muted, "accepted  ")}, 14, as, after)
+	p.say([]piece{{"", space(4)}, pad(th.muted, safe.Of("#"+id(d.row.ID)), 10)}, 14, bs, before)
+	p.say([]piece{{"", space(4)}, pad(th.muted, safe.Of("#"+id(d.partner.ID)), 10)}, 14, as, after)
 }
 
 func value(th *theme, v *string, s style) (safe.Text, style) {

@@ -69,20 +69,34 @@ func (c *confirm) key(m *model, name, _ string) tea.Cmd {
 
 func (c *confirm) view(th *theme, w, h int) []string {
 	w = min(w, 76)
-	var out []string
-	for _, t := range wrap(safe.Of(c.text), w) {
-		out = append(out, row(t.Width()).on(th.box).text(th.text, t).end())
-	}
+	text := wrap(safe.Of(c.text), w)
+	var facts [][]piece
 	for _, p := range c.rows {
-		for _, r := range fold([]piece{p}, w) {
-			l := row(w).on(th.box)
-			for _, x := range r {
-				l.text(x.style, x.text)
-			}
-			out = append(out, l.end())
-		}
+		facts = append(facts, fold([]piece{p}, w)...)
 	}
-	out = append(out, "", row(w).on(th.box).put(th.key, "enter ").put(th.muted, c.yes).put(th.key, "   esc ").put(th.muted, "back").end())
+	width := len("enter ") + len(c.yes) + len("   esc back")
+	for _, t := range text {
+		width = max(width, t.Width())
+	}
+	for _, r := range facts {
+		n := 0
+		for _, x := range r {
+			n += x.text.Width()
+		}
+		width = max(width, n)
+	}
+	var out []string
+	for _, t := range text {
+		out = append(out, row(width).on(th.box).text(th.text, t).end())
+	}
+	for _, r := range facts {
+		l := row(width).on(th.box)
+		for _, x := range r {
+			l.text(x.style, x.text)
+		}
+		out = append(out, l.end())
+	}
+	out = append(out, row(width).on(th.box).end(), row(width).on(th.box).put(th.key, "enter ").put(th.muted, c.yes).put(th.key, "   esc ").put(th.muted, "back").end())
 	return out[max(0, len(out)-h):]
 }
 

@@ -80,23 +80,8 @@ func (e *editor) title(th *theme, w int) string {
 	if e.row.Status != 0 {
 		l.gap(1).text(statusStyle(th, e.row.Status, e.row.Refused()), safe.Of(strconv.Itoa(e.row.Status)))
 	}
-	keys := []piece{}
-	for _, a := range []action{editSend, editReset, editExternal, editClose} {
-		for i := range bindings {
-			if b := &bindings[i]; b.do == a {
-				keys = append(keys, lit(th.key, words(b.keys[0])), lit(th.muted, " "+b.name+"  "))
-			}
-		}
-	}
-	total := 0
-	for _, k := range keys {
-		total += k.text.Width()
-	}
-	if l.room() > total {
-		l.to(w - total)
-		for _, k := range keys {
-			l.text(k.style, k.text)
-		}
+	if note := "a new flow; #" + id(e.parent.ID) + " stays as it is"; l.room() > len(note)+2 {
+		l.to(w-len(note)-1).text(th.muted, safe.Of(note))
 	}
 	return l.end()
 }

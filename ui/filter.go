@@ -69,7 +69,7 @@ func (m *model) setFilter(text string) tea.Cmd {
 		m.list.filter(nil)
 		return nil
 	}
-	expr, err := filter.Compile(text, filter.OnList)
+	expr, err := filter.Compile(text, filter.Rows)
 	if err != nil {
 		m.filter.err = err
 		return nil
@@ -87,7 +87,7 @@ func (m *model) bar(w int) string {
 	text := m.filterText()
 	right := 0
 	if !m.filter.open {
-		right = 36
+		right = 34 // what the presets take
 	}
 	l.put(th.muted, "filter ")
 	switch {
@@ -107,9 +107,12 @@ func (m *model) bar(w int) string {
 		}
 		return l.end()
 	case text == "":
-		l.put(th.faint, "none").put(th.faint, "  ").put(th.key, keyOf(filterFlows)).put(th.faint, " to type one")
+		l.put(th.faint, "none")
+		if w >= 72 {
+			l.gap(2).put(th.key, keyOf(filterFlows)).put(th.faint, " to type one")
+		}
 	default:
-		t := safe.Of(text).Cut(w - right - 24)
+		t := safe.Of(text).Cut(w - right - 22)
 		l.text(th.bright, t)
 		l.text(th.muted, safe.Of("  "+count(int64(m.list.len()))+" of "+count(int64(m.list.last))))
 		if m.list.match.next > 0 {

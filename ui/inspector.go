@@ -84,6 +84,16 @@ func (v *inspector) scroll(by int) {
 	v.off[v.tab] = max(0, min(v.off[v.tab]+by, v.rows-v.h))
 }
 
+// toggleChecks opens the checklist and scrolls to it, or closes it.
+func (v *inspector) toggleChecks() {
+	v.checks = !v.checks
+	v.off[tabWhy] = 0
+	if v.checks {
+		const closed = 3 // rows of the closed checklist, the last of the tab
+		v.off[tabWhy] = max(0, v.rows-closed)
+	}
+}
+
 // doc is what the open tab shows at w cells.
 func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *time.Location) document {
 	d := v.d
@@ -122,18 +132,51 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 func (v *inspector) view(th *theme, w, h int, focused bool, now time.Time, zone *time.Location) []string {
 	out := make([]string, 0, h)
 	inner := w - 2
-	v.h = h - 2
+	top := 2
+	if h >= 14 {
+		top = 3
+	}
+	v.h = h - top
 	doc := v.doc(th, inner, focused, now, zone)
 	v.rows = doc.rows(inner)
 	off := &v.off[v.tab]
 	*off = max(0, min(*off, v.rows-v.h))
-	out = append(out, v.tabs(th, w, focused), blank(w))
+	out = append(out, v.tabs(th, w, focused), v.what(th, w))
+	if top == 3 {
+		out = append(out, blank(w))
+	}
 	for i := *off; i < v.rows && len(out) < h; i++ {
 		l := row(inner)
 		doc.draw(th, i, l)
 		out = append(out, " "+l.end()+" ")
 	}
 	return fill(out, w, h)
+}
+
+// what is the row that says which flow this is.
+func (v *inspector) what(th *theme, w int) string {
+	l := row(w).gap(1)
+	if v.d == nil || v.d.row.ID == 0 {
+		return l.end()
+	}
+	r := &v.d.row
+	l.text(th.muted, safe.Of("#"+id(r.ID)+" "))
+	if r.Method != "" {
+		l.text(th.verb, safe.Of(r.Method)).gap(1)
+	}
+	url := safe.Join(safe.Of(r.Scheme+"://"), safe.Of(r.Authority), safe.Of(r.Target))
+	if r.Scheme == "" {
+		url = safe.Of(r.Authority)
+	}
+	tail := 0
+	if r.Status != 0 {
+		tail = 4
+	}
+	l.text(th.text, url.Cut(l.room()-tail-1))
+	if r.Status != 0 {
+		l.gap(1).text(statusStyle(th, r.Status, r.Refused()), safe.Of(strconv.Itoa(r.Status)))
+	}
+	return l.end()
 }
 
 // tabs is the row of tabs; where says which one is at a column.

@@ -33,11 +33,8 @@ const (
 	partnerBefore
 	partnerAfter
 	toggleRaw
-	toggleWrap
 	zoom
 	toggleMouse
-	toggleMark
-	stage
 	showHelp
 	palette
 	quit
@@ -99,8 +96,7 @@ var bindings = []binding{
 	{replay, anywhere, []string{"r"}, "replay", "send the request again, unchanged, as a new flow", "Refusal", 2},
 	{applyFix, anywhere, []string{"f"}, "fix", "show the verdict's change, then send the request with it", "Refusal", 3},
 	{pick, anywhere, []string{"space"}, "mark", "mark the flow; in Diff, tick the difference", "Refusal", 0},
-	{toggleMark, anywhere, []string{"m"}, "mark", "mark the flow", "Refusal", 0},
-	{compareMarked, anywhere, []string{"d"}, "diff", "compare two marked flows, or this one with its last success", "Refusal", 5},
+	{compareMarked, anywhere, []string{"d"}, "diff", "compare two marked flows, or this one with a marked one or its last success", "Refusal", 5},
 	{partnerBefore, anywhere, []string{"["}, "earlier partner", "compare with an earlier success", "Refusal", 0},
 	{partnerAfter, anywhere, []string{"]"}, "later partner", "compare with a later success", "Refusal", 0},
 
@@ -113,9 +109,7 @@ var bindings = []binding{
 	{presetPost403, anywhere, []string{"3"}, "POST 403", "POST requests answered 403", "Find", 0},
 
 	{toggleRaw, anywhere, []string{"b"}, "raw body", "the body as it was sent, or made readable", "Look", 0},
-	{toggleWrap, anywhere, []string{"w"}, "wrap", "wrap long lines, or cut them", "Look", 0},
 	{zoom, anywhere, []string{"z"}, "zoom", "give the focused pane the whole screen", "Look", 0},
-	{stage, anywhere, []string{"S"}, "stage mode", "mask secrets on the screen", "Look", 0},
 	{toggleMouse, anywhere, []string{"M"}, "mouse", "give the mouse back to the terminal, to select text", "Look", 0},
 
 	{palette, anywhere, []string{":", "ctrl+p"}, "all actions", "find any action by its name", "Program", 10},

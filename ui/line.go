@@ -150,7 +150,7 @@ func wrap(t safe.Text, w int) []safe.Text {
 		return []safe.Text{t}
 	}
 	var rows []safe.Text
-	for part := range strings.SplitSeq(ansi.Wrap(t.String(), w, "/&?=,;"), "\n") {
+	for part := range strings.SplitSeq(ansi.Wrap(t.String(), w, ""), "\n") {
 		rows = append(rows, safe.Of(strings.TrimRight(part, " ")))
 	}
 	return rows

@@ -22,10 +22,10 @@ func columnsFor(w int, last flow.ID) columns {
 		rest -= 9
 	}
 	if w >= 72 {
-		c.host = max(12, min(24, rest*24/100))
+		c.host = max(12, min(26, rest*28/100))
 		rest -= c.host + 1
 	}
-	c.why = max(c.why, min(42, rest*56/100))
+	c.why = max(c.why, min(42, rest*58/100))
 	c.path = rest - c.why - 1
 	return c
 }
@@ -40,11 +40,7 @@ func (l *list) header(th *theme, w int) string {
 	if c.host > 0 {
 		r.left(th.muted, safe.Of("host"), c.host).gap(1)
 	}
-	name := "path"
-	if c.host == 0 {
-		name = "host and path"
-	}
-	r.left(th.muted, safe.Of(name), c.path).right(th.muted, safe.Of("time"), c.took).gap(2).left(th.muted, safe.Of("why"), c.why)
+	r.left(th.muted, safe.Of("path"), c.path).right(th.muted, safe.Of("time"), c.took).gap(2).left(th.muted, safe.Of("why"), c.why)
 	return r.end()
 }
 
@@ -119,13 +115,14 @@ func (l *list) row(th *theme, c columns, w int, id flow.ID, r *session.Row, know
 	out.left(ms, safe.Of(method), c.method).gap(1)
 	status, ss := statusText(th, r)
 	out.left(ss, status, c.status).gap(1)
-	path := safe.Of(r.Target)
 	if c.host > 0 {
 		out.left(th.text, safe.Of(r.Authority), c.host).gap(1)
-	} else {
-		path = safe.Join(safe.Of(r.Authority), path)
 	}
-	out.left(th.text, path, c.path)
+	path := r.Target
+	if r.Kind == flow.Tunnel || path == "" {
+		path = r.Authority
+	}
+	out.left(th.text, safe.Of(path), c.path)
 	took := r.Duration
 	if !ended(r) {
 		took = now.Sub(r.Start)

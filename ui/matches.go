@@ -60,7 +60,7 @@ func (m *matches) found(ids []flow.ID, next flow.ID) {
 func (m *matches) arrived(r *session.Row, now time.Time) {
 	if r.ID > m.border || r.ID > m.next {
 		s := subject(r, now)
-		m.set(r.ID, m.expr.Match(&s))
+		m.set(r.ID, m.expr.Match(s))
 	} // else the scan has yet to come by
 }
 

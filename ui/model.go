@@ -31,6 +31,9 @@ type model struct {
 	spark     spark
 	tries     map[flow.ID][]flow.ID // replays by parent, of those seen
 
+	marks    []flow.ID           // marked in this run, oldest first
+	partners map[flow.ID]flow.ID // what Diff compares with, where somebody chose
+
 	focus  place
 	opened bool // narrow screens: the inspector is shown
 	zoomed bool
@@ -39,22 +42,21 @@ type model struct {
 
 	// versions of what is asked for
 	fetching  bool // a page is being read
-	fetchTry  int
 	loading   bool // a flow is being read
+	loads     int  // version of what the inspector asks for
 	loadedRev session.Rev
 	loadedAt  time.Time
 	scanning  int // version of the filter
 	seeking   int // version of the search for a refusal
 	ticking   bool
 	running   int // sends under way
-	err       error
 }
 
 func newModel(ctx context.Context, o Options) *model {
 	o = o.withDefaults()
 	m := &model{
 		o: o, ctx: ctx, th: themeFor(o.Getenv), now: o.Now(), focus: inList, mouse: true,
-		list: newList(), tries: map[flow.ID][]flow.ID{},
+		list: newList(), tries: map[flow.ID][]flow.ID{}, partners: map[flow.ID]flow.ID{},
 	}
 	m.rev = o.Feed.Rev() // before the counts: what comes between is told again
 	m.stats = o.Feed.Stats()
@@ -99,6 +101,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		return m.scanCame(msg)
 	case seekMsg:
 		m.seekCame(msg)
+	case partnerMsg:
+		m.partnerCame(msg)
 	case dossierMsg:
 		m.dossierCame(msg)
 	case sentMsg:
@@ -186,7 +190,7 @@ func (m *model) more() tea.Cmd {
 	if !m.ticking {
 		if every := m.pulse(); every > 0 {
 			m.ticking = true
-			cmds = append(cmds, tea.Tick(every, func(t time.Time) tea.Msg { return tickMsg(t) }))
+			cmds = append(cmds, m.tick(every))
 		}
 	}
 	return tea.Batch(cmds...)

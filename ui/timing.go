@@ -112,7 +112,7 @@ func tls(th *theme, p *writer, t *flow.TLS, origin bool) {
 		if !t.Verified {
 			s, word = th.warn, "not verified"
 		}
-		p.say(p.label(th, "certificate", labelWidth+2), labelWidth+2, s, safe.Of(t.Subject+", by "+t.Issuer+", "+word))
+		p.say(p.label(th, "cert", labelWidth), labelWidth, s, safe.Of(t.Subject+", by "+t.Issuer+", "+word))
 	}
 }
 

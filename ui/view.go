@@ -117,14 +117,16 @@ func (m *model) header(w int) string {
 	case m.list.last == 0:
 		l.put(th.muted, "waiting for traffic")
 	default:
-		l.text(th.text, safe.Of(count(int64(m.list.last))+" flows")).gap(3)
+		l.text(th.text, safe.Of(count(int64(m.list.last))+" flows"))
 		if m.stats.Refused > 0 {
-			l.text(th.bad, safe.Of(count(int64(m.stats.Refused))+" refused"))
+			l.gap(3).text(th.bad, safe.Of(count(int64(m.stats.Refused))+" refused"))
 			if bars, rate := m.spark.draw(m.now); rate > 0 && w >= wide {
 				l.gap(3).text(th.bad, bars).text(th.muted, safe.Of(" "+count(int64(rate))+"/min"))
 			}
 		}
-		if !m.list.follow && m.editor == nil {
+		switch {
+		case m.list.follow || m.editor != nil:
+		case w >= 72:
 			l.gap(3).put(th.warn, "not following")
 			if m.list.newer > 0 {
 				l.text(th.warn, safe.Of(", "+count(int64(m.list.newer))+" newer"))
@@ -132,6 +134,8 @@ func (m *model) header(w int) string {
 			if w >= 100 {
 				l.gap(1).put(th.key, keyOf(goEnd)).put(th.muted, " newest")
 			}
+		default:
+			l.gap(3).put(th.key, keyOf(goEnd)).put(th.warn, " newest")
 		}
 	}
 	if m.stats.NotKept > 0 {
@@ -199,7 +203,7 @@ func (m *model) footer(w int) string {
 	for n := 1; n <= 12; n++ {
 		for i := range bindings {
 			b := &bindings[i]
-			if b.foot != n || b.where&in == 0 || b.do == applyFix && !m.fixable() {
+			if b.foot != n || b.where&in == 0 || b.do == applyFix && !m.fixable() || (b.do == editReplay || b.do == replay) && m.sendable() != "" {
 				continue
 			}
 			if l.room() < len(b.keys[0])+len(b.name)+3 {

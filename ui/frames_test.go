@@ -1,0 +1,166 @@
+package ui
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+)
+
+var update = flag.Bool("update", false, "write the golden frames anew")
+
+// scenes are the panes and dialogs, each by the keys that lead there.
+var scenes = []struct {
+	name string
+	feed func() *fakeFeed
+	keys []string
+}{
+	{"welcome", newFake, nil},
+	{"list", shop, []string{"N", "N", "j"}},
+	{"why", shop, []string{"N", "N", "enter"}},
+	{"checks", shop, []string{"N", "N", "enter", "enter"}},
+	{"diff", shop, []string{"N", "N", "enter", "l", "space"}},
+	{"request", shop, []string{"N", "N", "enter", "l", "l"}},
+	{"response", shop, []string{"N", "N", "enter", "l", "l", "l"}},
+	{"form", shop, []string{"N", "enter", "l", "l"}},
+	{"binary", shop, []string{"N", "k", "enter", "l", "l", "l"}},
+	{"hostile", shop, []string{"N", "j", "enter", "l", "l", "l"}},
+	{"timing", shop, []string{"N", "N", "enter", "l", "l", "l", "l"}},
+	{"attempts", shop, []string{"N", "N", "r", "enter", "h"}},
+	{"waiting", shop, []string{"k", "enter"}},
+	{"handshake", shop, []string{"enter"}},
+	{"refused", odd, []string{"g", "enter"}},
+	{"filter", shop, []string{"2"}},
+	{"filter-typing", shop, []string{"/", "p", "o", "s", "t"}},
+	{"filter-wrong", shop, []string{"/", "s", "t", ":", "4"}},
+	{"filter-empty", shop, []string{"/", "q", "q", "enter"}},
+	{"editor", shop, []string{"N", "N", "e", "ctrl+n", "X", "-", "A", "tab", "1", "down", "ctrl+t"}},
+	{"editor-body", shop, []string{"N", "N", "e", "shift+tab", "shift+tab", "shift+tab", "shift+tab"}},
+	{"editor-sent", shop, []string{"N", "N", "e", "ctrl+s", "ctrl+g", "enter", "ctrl+s"}},
+	{"editor-wrong", shop, []string{"N", "N", "e", "ctrl+n", "tab", "1", "ctrl+s"}},
+	{"take", shop, []string{"N", "N", "e", "ctrl+g"}},
+	{"fix", shop, []string{"N", "N", "f"}},
+	{"copy", shop, []string{"N", "N", "y"}},
+	{"help", shop, []string{"?"}},
+	{"palette", shop, []string{":", "d", "i"}},
+	{"toast", shop, []string{"N", "N", "y", "u"}},
+}
+
+// odd holds what is not an ordinary exchange.
+func odd() *fakeFeed {
+	f := newFake()
+	bad := &flow.Flow{Kind: flow.Rejected, Authority: "a.test", Scheme: "http", Err: &flow.Failure{Side: "client", Op: "parse", Text: "Content-Length 5 and 7"}}
+	bad.Times.Start = day
+	f.add(bad, session.Done)
+	tun := &flow.Flow{Kind: flow.Tunnel, Authority: "bank.test", Scheme: "https"}
+	tun.Times.Start = day
+	f.add(tun, session.Streaming)
+	down := request(time.Second, "POST", "https://down.test/x", "{}")
+	down.Err = &flow.Failure{Side: "origin", Op: "dial", Text: "dial tcp 203.0.113.1:443: connection refused"}
+	down.Times.End = down.Times.Start.Add(3 * time.Second)
+	down.Response = response(502, "Bad Gateway", "text/plain", "why403")
+	f.add(down, session.Done)
+	return f
+}
+
+var sizes = [][2]int{{60, 15}, {80, 24}, {120, 40}, {200, 60}}
+
+func TestFrames(t *testing.T) {
+	for _, c := range scenes {
+		t.Run(c.name, func(t *testing.T) {
+			golden(t, c.name+".golden", c.feed, c.keys, false)
+			golden(t, c.name+".colour.golden", c.feed, c.keys, true)
+		})
+	}
+}
+
+func TestTooSmall(t *testing.T) {
+	for _, size := range [][2]int{{59, 30}, {100, 14}, {40, 10}, {12, 3}, {1, 1}} {
+		s := play(t, shop(), size[0], size[1])
+		rect := checkFrame(t, s.m.screen(), size[0], size[1])
+		if size[0] >= 30 && !strings.Contains(rect, "needs 60 columns and 15 rows") {
+			t.Errorf("%v: %q", size, rect)
+		}
+		s.press("q")
+		if !s.quit {
+			t.Errorf("%v: q does not quit", size)
+		}
+	}
+}
+
+func golden(t *testing.T, name string, feed func() *fakeFeed, keys []string, colour bool) {
+	var out strings.Builder
+	at := sizes
+	if colour {
+		at = sizes[1:3]
+	}
+	for _, size := range at {
+		s := play(t, feed(), size[0], size[1])
+		s.press(keys...)
+		s.arrive()
+		frame := s.m.screen()
+		plain := checkFrame(t, frame, size[0], size[1])
+		if colour {
+			plain = strings.ReplaceAll(frame, "\x1b", "␛")
+		}
+		fmt.Fprintf(&out, "-- %d×%d --\n", size[0], size[1])
+		for r := range strings.SplitSeq(plain, "\n") {
+			out.WriteString(strings.TrimRight(r, " ") + "\n")
+		}
+	}
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), out.String()); d != "" {
+		t.Errorf("%s differs (-want +got); if that is meant: go test ./ui -run TestFrames -update\n%s", path, d)
+	}
+}
+
+// checkFrame returns the frame without styles, having checked that it is h rows of exactly w cells.
+func checkFrame(t *testing.T, frame string, w, h int) string {
+	t.Helper()
+	rows := strings.Split(frame, "\n")
+	if len(rows) != h {
+		t.Errorf("%d×%d: the frame has %d rows", w, h, len(rows))
+	}
+	for i, r := range rows {
+		if n := ansi.StringWidth(r); n != w {
+			t.Errorf("%d×%d: row %d is %d cells wide: %q", w, h, i, n, ansi.Strip(r))
+		}
+	}
+	return ansi.Strip(frame)
+}
+
+func TestNoColourSaysTheSame(t *testing.T) {
+	for _, c := range scenes {
+		a, b := play(t, c.feed(), 120, 40), play(t, c.feed(), 120, 40, "NO_COLOR", "1")
+		a.press(c.keys...)
+		b.press(c.keys...)
+		if d := cmp.Diff(a.screen(), b.screen()); d != "" {
+			t.Errorf("%s: the words differ without colour:\n%s", c.name, d)
+		}
+		if f := b.m.screen(); strings.Contains(f, "38;") || strings.Contains(f, "48;") {
+			t.Errorf("%s: there is a colour under NO_COLOR", c.name)
+		}
+	}
+}
