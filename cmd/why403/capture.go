@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strconv"
 	"time"
 
@@ -51,7 +52,15 @@ func runCapture(ctx context.Context, std stdio, o proxyFlags, c capture) error {
 	if err != nil {
 		return err
 	}
-	s, err := o.open(parts{})
+	rows := make(chan session.Row)
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	s, err := o.open(parts{settled: func(r session.Row) {
+		select {
+		case rows <- r:
+		case <-serving.Done():
+		}
+	}})
 	if err != nil {
 		return err
 	}
@@ -60,11 +69,9 @@ func runCapture(ctx context.Context, std stdio, o proxyFlags, c capture) error {
 	if s.caFile != "" {
 		fmt.Fprintf(std.err, "why403: clients trust it with %s\n", s.caFile)
 	}
-	serving, stop := context.WithCancel(ctx)
-	defer stop()
 	served := make(chan error, 1)
 	go func() { served <- s.serve(serving); stop() }()
-	found, err := c.follow(serving, std, s.store, match)
+	found, err := c.follow(serving, std.out, rows, match)
 	stop()
 	if e := <-served; e != nil && err == nil {
 		err = e
@@ -87,45 +94,31 @@ func compileFilter(expr string) (*filter.Expr, error) {
 }
 
 // follow prints until ctx ends or enough was seen, and reports whether a refusal was among it.
-func (c *capture) follow(ctx context.Context, std stdio, store *session.Store, match *filter.Expr) (bool, error) {
-	out := bufio.NewWriter(std.out)
-	var rev session.Rev
+func (c *capture) follow(ctx context.Context, w io.Writer, rows <-chan session.Row, match *filter.Expr) (bool, error) {
+	out := bufio.NewWriter(w)
 	printed := newSeen()
 	count, found := 0, false
 	for {
-		changed := store.Changed(rev)
-		rows, next := store.Since(rev, 1024)
-		for i := range rows {
-			r := &rows[i]
-			if !final(r) || !printed.first(r.ID) || !match.Match(r.Subject(time.Now())) {
+		select {
+		case <-ctx.Done():
+			return found, nil
+		case r := <-rows:
+			if !printed.first(r.ID) || !match.Match(r.Subject(time.Now())) {
 				continue
 			}
-			if err := c.print(out, r); err != nil {
+			if err := c.print(out, &r); err != nil {
+				return found, err
+			}
+			if err := out.Flush(); err != nil {
 				return found, err
 			}
 			count++
 			found = found || r.Refused()
 			if c.untilRefused && found || c.max > 0 && count >= c.max {
-				return found, out.Flush()
+				return found, nil
 			}
 		}
-		if err := out.Flush(); err != nil {
-			return found, err
-		}
-		if rev = next; len(rows) > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return found, nil
-		case <-changed:
-		}
 	}
-}
-
-// final reports whether all is known about a row that will be: it is on disk, and explained if it can be.
-func final(r *session.Row) bool {
-	return r.State == session.Done && (r.Verdict != nil || r.Kind != flow.Exchange)
 }
 
 // seen remembers which flows were printed. Flows end roughly in the order in

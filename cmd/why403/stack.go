@@ -36,6 +36,8 @@ type parts struct {
 	roots *x509.CertPool
 	dial  dialer
 	log   func(string)
+	// settled is told of each flow that is on disk and explained.
+	settled func(session.Row)
 }
 
 // open prepares a stack. Nothing is served yet; close it in any case.
@@ -71,7 +73,7 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 		return nil, err
 	}
 	s.sender = replay.New(replay.Options{Recorder: s.store, Roots: p.roots, Insecure: o.insecure, Dial: p.dial})
-	s.worker = explain.NewWorker(s.store, explain.Options{})
+	s.worker = explain.NewWorker(s.store, explain.Options{Settled: p.settled})
 	return s, nil
 }
 
@@ -110,10 +112,13 @@ func (s *stack) serve(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	explained := make(chan error, 1)
-	go func() { explained <- s.worker.Run(ctx) }()
+	go func() {
+		explained <- s.worker.Run(ctx)
+		cancel() // without its verdicts the proxy is not what it says
+	}()
 	err := s.proxy.Serve(ctx, s.listeners...)
 	cancel()
-	if e := <-explained; err == nil && !errors.Is(e, context.Canceled) {
+	if e := <-explained; err == nil && e != nil && !errors.Is(e, context.Canceled) {
 		err = e
 	}
 	return err

@@ -15,6 +15,7 @@ import (
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/decode"
 	"github.com/why403/why403/flow/diff"
+	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
 )
 
@@ -30,6 +31,10 @@ const (
 type Options struct {
 	// Logs gives the lines of server logs that belong to a flow; nil: there are none.
 	Logs func(f *flow.Flow) []inspect.Line
+	// Settled is told by a Worker of each flow that is on disk and about which
+	// all is said that can be: refused rows have their verdict. The Worker waits
+	// for it; a row that changes later may come again. nil: nobody asks.
+	Settled func(session.Row)
 }
 
 // Flows explains each of flows, which are each other's history, in time order;

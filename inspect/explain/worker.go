@@ -51,6 +51,9 @@ func (w *Worker) Run(ctx context.Context) error {
 			if err := w.look(ctx, &rows[i]); err != nil {
 				return err
 			}
+			if err := w.settle(ctx, &rows[i]); err != nil {
+				return err
+			}
 		}
 		if len(rows) > 0 || next > rev {
 			rev = next
@@ -79,6 +82,19 @@ func (w *Worker) look(ctx context.Context, r *session.Row) error {
 		return err
 	}
 	return w.goOn(ctx, r)
+}
+
+// settle passes a row on that was looked at for the first time.
+func (w *Worker) settle(ctx context.Context, r *session.Row) error {
+	if w.o.Settled == nil || r.State != session.Done || r.Verdict != nil {
+		return nil
+	}
+	now, err := w.lib.store.Row(ctx, r.ID) // with the verdict that it has got
+	if err != nil {
+		return fmt.Errorf("explain flow %d: %w", r.ID, err)
+	}
+	w.o.Settled(now)
+	return nil
 }
 
 // plainly reports whether a row cannot be a refusal whatever its body says, so
