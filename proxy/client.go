@@ -110,8 +110,13 @@ func (c *client) one() bool {
 	}
 	c.served++
 	x := c.newExchange(start, q)
-	defer x.cancel()
+	if _, fault := x.body.Ahead(c.r); fault != nil { // what has arrived of the body is broken already
+		x.cancel()
+		return c.reject(start, head, fault, hintRejected)
+	}
+	defer x.leave()
 	c.s.front.serve(&responseWriter{x: x}, x.view())
+	x.returned = true
 	switch {
 	case x.connect:
 		return c.tunnel(x)

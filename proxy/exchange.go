@@ -32,8 +32,9 @@ type exchange struct {
 	target    string // host:port to connect to
 	authority string // as recorded
 
-	connect bool // goproxy says that this is a CONNECT
-	own     bool // goproxy says that this names no server
+	returned bool // from goproxy: it did not panic
+	connect  bool // goproxy says that this is a CONNECT
+	own      bool // goproxy says that this names no server
 
 	up     *wire.Upstream
 	body   *wire.Body    // of the request
@@ -93,9 +94,6 @@ func (x *exchange) roundTrip(r *http.Request) *http.Response {
 			return x.fail(t)
 		}
 		x.send()
-		if x.answer != nil {
-			return x.answerView(r)
-		}
 		h, err := x.receive()
 		if err == nil {
 			return x.respond(r, h)
@@ -194,15 +192,8 @@ func (x *exchange) drop() {
 // does not wait for it is not kept waiting either.
 func (x *exchange) send() {
 	tape := x.tape(flow.RequestBody, x.begin)
-	if x.body.Small(x.c.r) {
-		err := x.body.Copy(x.up, x.c.r, x.req.Bytes(), tape)
-		var ce *wire.CopyError
-		if errors.As(err, &ce) && ce.Side == wire.Malformed { // nothing was written
-			x.malformed(ce.Err)
-			x.fail(x.badBody())
-			return
-		}
-		x.sent = err
+	if whole, _ := x.body.Ahead(x.c.r); whole {
+		x.sent = x.body.Copy(x.up, x.c.r, x.req.Bytes(), tape)
 		x.times.RequestSent = time.Now()
 		x.begin()
 		x.c.gone.start(watchDelay, x.clientGone)
@@ -359,7 +350,10 @@ func (x *exchange) malformed(err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.final = true
-	x.failLocked("client", "parse", err.Error())
+	var f *wire.Fault
+	if errors.As(err, &f) {
+		x.failLocked("client", "parse", f.Text)
+	}
 }
 
 // blameHalfClose notes that the client ended the exchange, if it closed its

@@ -76,6 +76,9 @@ func newLab(t testing.TB, change ...func(*Options)) *lab {
 			t.Error("Serve does not return")
 		}
 	})
+	p := l.dial() // when this has been served, all goroutines that stay are there
+	p.Conn.(*net.TCPConn).CloseWrite()
+	p.all()
 	t.Cleanup(func() {
 		l.stop()
 		l.tape.checkAllEnded(t)
@@ -133,6 +136,15 @@ func (l *lines) all() string {
 	return strings.Join(l.text, "\n")
 }
 
+// take returns what was logged, which is then as if it had not been.
+func (l *lines) take() string {
+	got := l.all()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = nil
+	return got
+}
+
 // authority signs the certificates of test origins.
 type authority struct {
 	cert *x509.Certificate
@@ -140,9 +152,11 @@ type authority struct {
 	pool *x509.CertPool
 }
 
-var originAuthority = sync.OnceValue(func() authority {
+var originAuthority = sync.OnceValue(func() authority { return authorityNamed("origin CA") })
+
+func authorityNamed(name string) authority {
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "origin CA"}, NotBefore: time.Now().Add(-time.Hour),
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour),
 		NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {
@@ -152,7 +166,7 @@ var originAuthority = sync.OnceValue(func() authority {
 	pool := x509.NewCertPool()
 	pool.AddCert(cert)
 	return authority{cert, key, pool}
-})
+}
 
 func (a authority) leaf(notAfter time.Time, hosts ...string) tls.Certificate {
 	tmpl := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "origin"}, NotBefore: time.Now().Add(-2 * time.Hour),
@@ -194,7 +208,10 @@ type peer struct {
 
 // origin serves each connection by serve, which may return to close it.
 func (l *lab) origin(config *tls.Config, serve func(p *peer)) *origin {
-	ln := listen(l.t)
+	return l.originOn(listen(l.t), config, serve)
+}
+
+func (l *lab) originOn(ln net.Listener, config *tls.Config, serve func(p *peer)) *origin {
 	o := &origin{addr: ln.Addr().String(), l: ln, tls: config != nil}
 	var open sync.Map
 	o.open.Go(func() {

@@ -117,6 +117,15 @@ func (x *exchange) note(side, op, text string) {
 	x.failLocked(side, op, text)
 }
 
+// leave lets go of the exchange on every way out of it, also a panic's: its recording must end.
+func (x *exchange) leave() {
+	x.cancel()
+	if !x.returned {
+		x.note("why403", "abort", "a fault in why403 ended this exchange")
+		x.end()
+	}
+}
+
 // record tells the recorder that the exchange has begun. See begin.
 func (x *exchange) record() flow.ID {
 	return x.c.s.opt.Store.Begin(&flow.Flow{

@@ -150,20 +150,20 @@ func write(dst io.Writer, head, data []byte) error {
 	return nil
 }
 
-// Small reports whether the whole body has arrived behind its head, so that
-// both can leave in one write that does not wait for the client. It looks, and
-// takes nothing.
-func (b *Body) Small(src *Reader) bool {
+// Ahead looks at what has arrived behind the head and takes nothing of it.
+// whole reports that this is the whole body, so that it can leave with the head
+// in one write that waits for nobody. The *Fault is what is wrong with it.
+func (b *Body) Ahead(src *Reader) (whole bool, _ *Fault) {
 	switch b.Framing {
 	case flow.NoBody:
-		return true
+		return true, nil
 	case flow.ByLength:
-		return b.left <= int64(len(src.Buffered()))
+		return b.left <= int64(len(src.Buffered())), nil
 	case flow.Chunked:
 		try := b.chunks
 		try.tail = nil
 		_, done, f := try.next(src.Buffered(), func([]byte) {})
-		return done || f != nil
+		return done, f
 	}
-	return false
+	return false, nil
 }
