@@ -133,6 +133,9 @@ func (c *Cond) match(x *Exchange) ([]Quote, bool) {
 		if c.Op == "" {
 			return nil, strings.TrimSpace(x.Body) != ""
 		}
+		if c.Op == "like" && !c.may(x.Lower) {
+			return nil, false
+		}
 		return c.text(x.Body[:min(len(x.Body), 64<<10)], "response.body")
 	case "title":
 		q, ok := c.text(x.Title, "response.body")
@@ -146,6 +149,12 @@ func (c *Cond) match(x *Exchange) ([]Quote, bool) {
 		return q, ok
 	case "request-body":
 		return c.text(x.RequestBody[:min(len(x.RequestBody), 64<<10)], "request.body")
+	case "reason":
+		if x.Response == nil {
+			return nil, false
+		}
+		_, ok := c.text(x.Response.Reason, "")
+		return nil, ok // the status line has no place of its own in the evidence
 	case "path":
 		return c.text(x.Path, "request.url")
 	case "host":

@@ -162,11 +162,12 @@ type Cond struct {
 	Op     string // "" present, "has" contains, "is" equals, "like" regular expression
 	Values []string
 	re     func() *regexp.Regexp
+	need   func() []string // texts of which re's matches hold one, see needed
 }
 
 // kinds tells for each kind of condition whether it takes a name.
 var kinds = map[string]bool{"status": false, "header": true, "trailer": true, "body": false, "title": false, "json": true, "log": false,
-	"request-header": true, "request-cookie": true, "request-body": false, "method": false, "path": false, "host": false, "url": false}
+	"request-header": true, "request-cookie": true, "request-body": false, "method": false, "path": false, "host": false, "url": false, "reason": false}
 
 func condition(word, rest string) (*Cond, error) {
 	c := &Cond{}
@@ -201,6 +202,7 @@ func condition(word, rest string) (*Cond, error) {
 			return nil, err
 		}
 		c.re = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+		c.need = sync.OnceValue(func() []string { return needed(expr) })
 	default:
 		c.Op = "has"
 		if strings.HasPrefix(rest, "=") {
