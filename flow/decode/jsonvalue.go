@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"iter"
 	"strconv"
 	"strings"
@@ -143,7 +144,7 @@ func (v Value) member(name string, nth int) Value {
 		return Value{}
 	}
 	for c := range v.Children() {
-		if c.Name() == name {
+		if c.named(name) {
 			if nth == 0 {
 				return c
 			}
@@ -151,6 +152,15 @@ func (v Value) member(name string, nth int) Value {
 		}
 	}
 	return Value{}
+}
+
+// named compares without making a string of a name that has no escapes.
+func (v Value) named(name string) bool {
+	n := v.node()
+	if raw := v.d.src[n.key+1 : n.keyEnd-1]; bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw) == name
+	}
+	return v.Name() == name
 }
 
 // At is the element of an array at position n from 0.
