@@ -11,7 +11,10 @@ import (
 )
 
 // bodyLimit bounds what is decoded of one body for the screen, in bytes.
-const bodyLimit = 8 << 20
+const bodyLimit = 64 << 20
+
+// validLimit bounds the JSON that is checked whole before it is shown, in bytes.
+const validLimit = 4 << 20
 
 // bodyDoc chooses how to show the body of m. It is made in a command; raw shows what was sent.
 func bodyDoc(th *theme, m *flow.Message, raw bool) document {
@@ -54,16 +57,16 @@ func render(th *theme, m *flow.Message, data []byte, raw bool) []document {
 	}
 	switch {
 	case decode.IsJSON(media) || looksJSON(data):
-		if pretty, ok := prettyJSON(data); ok {
+		if m.Body.Whole() && len(data) < validLimit {
+			if _, err := decode.ParseJSON(data); err != nil {
+				if isText(data) {
+					return []document{pieces{{said(th.warn, "no valid JSON: "+err.Error())}}, newTextDoc(data, true)}
+				}
+				break
+			}
+		}
+		if pretty, ok := indentJSON(data); ok {
 			return []document{newTextDoc(pretty, true)}
-		}
-		_, err := decode.ParseJSON(data)
-		warn := pieces{}
-		if err != nil && m.Body.Whole() {
-			warn = pieces{{said(th.warn, "no valid JSON: "+err.Error())}}
-		}
-		if isText(data) {
-			return []document{warn, newTextDoc(data, true)}
 		}
 	case decode.IsForm(media):
 		if rows := formRows(th, data); rows != nil {
@@ -181,7 +184,12 @@ func (d *textDoc) draw(th *theme, i int, l *line) {
 	at := sort.Search(len(d.start), func(k int) bool { return int(d.first[k+1]) > i })
 	if at != d.lastLine {
 		text := d.line(at)
-		if d.json {
+		if len(text) > colourLimit && simple(text) {
+			k := (i - int(d.first[at])) * d.w
+			l.text(th.text, safe.Bytes(text[k:min(len(text), k+d.w)]))
+			return
+		}
+		if d.json && len(text) <= colourLimit {
 			d.lastRows = fold(jsonPieces(th, text), d.w)
 		} else {
 			d.lastRows = fold([]piece{{th.text, safe.Bytes(untab(text))}}, d.w)
@@ -194,6 +202,9 @@ func (d *textDoc) draw(th *theme, i int, l *line) {
 		}
 	}
 }
+
+// colourLimit is the length of a line in bytes up to which it is taken apart for its colours.
+const colourLimit = 16 << 10
 
 // simple reports whether every byte of text is one cell.
 func simple(text []byte) bool {

@@ -38,7 +38,30 @@ type dossier struct {
 	request document
 	answer  document
 	raw     bool
-	err     error
+	// full: request, response are shown with the whole body, or are being read whole.
+	full [2]bool
+	err  error
+}
+
+// lacking is the side whose body the open tab shows only in part though the session has more.
+func (v *inspector) lacking() (side session.Side, ok bool) {
+	d := v.d
+	if d == nil || d.flow == nil || !ended(&d.row) {
+		return 0, false
+	}
+	m := d.flow.Request
+	switch v.tab {
+	case tabRequest:
+	case tabResponse:
+		side, m = session.ResponseSide, d.flow.Response
+	default:
+		return 0, false
+	}
+	if m == nil || d.full[side] {
+		return 0, false
+	}
+	b := m.Body
+	return side, int64(len(b.Data)) < b.Kept && b.Kept <= wholeLimit
 }
 
 // inspector shows the flow under the cursor.
@@ -46,6 +69,7 @@ type inspector struct {
 	tab    tab
 	d      *dossier // nil: not loaded yet
 	id     flow.ID
+	row    *session.Row // from the list, until more is loaded
 	off    [tabCount]int
 	checks bool // the checklist is open
 	raw    bool // bodies as sent
@@ -66,6 +90,15 @@ func (v *inspector) show(id flow.ID) {
 func (v *inspector) load(d *dossier) {
 	if v.d != nil && v.d.row.ID == d.row.ID && len(v.d.compare.changes) == len(d.compare.changes) {
 		d.compare.cur, d.compare.ticked = v.d.compare.cur, v.d.compare.ticked
+		if v.d.raw == d.raw && v.d.row.State == d.row.State {
+			d.full = v.d.full
+			if d.full[session.RequestSide] {
+				d.request = v.d.request
+			}
+			if d.full[session.ResponseSide] {
+				d.answer = v.d.answer
+			}
+		}
 	}
 	v.d = d
 }
@@ -156,10 +189,13 @@ func (v *inspector) view(th *theme, w, h int, focused bool, now time.Time, zone 
 // what is the row that says which flow this is.
 func (v *inspector) what(th *theme, w int) string {
 	l := row(w).gap(1)
-	if v.d == nil || v.d.row.ID == 0 {
+	r := v.row
+	if v.d != nil && v.d.row.Rev != 0 {
+		r = &v.d.row
+	}
+	if r == nil || r.ID != v.id {
 		return l.end()
 	}
-	r := &v.d.row
 	l.text(th.muted, safe.Of("#"+id(r.ID)+" "))
 	if r.Method != "" {
 		l.text(th.verb, safe.Of(r.Method)).gap(1)

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"strconv"
 
+	tea "charm.land/bubbletea/v2"
+
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/ui/safe"
 )
 
@@ -118,4 +121,54 @@ func trailers(m *flow.Message) []byte {
 		b = append(b, t.Line()...)
 	}
 	return b
+}
+
+// bodyMsg is a message with its whole body, ready to be shown.
+type bodyMsg struct {
+	d    *dossier
+	side session.Side
+	doc  document
+	err  error
+}
+
+// complete reads the whole body of a message of which the inspector has the beginning.
+func (m *model) complete(side session.Side) tea.Cmd {
+	d, feed, ctx, th := m.inspector.d, m.o.Feed, m.ctx, m.th
+	w := m.lay.inspector.w - 2
+	return func() tea.Msg {
+		msg := bodyMsg{d: d, side: side}
+		read := func() (*flow.Flow, error) {
+			if side == session.RequestSide {
+				return whole(ctx, feed, d.row.ID)
+			}
+			return wholeAnswer(ctx, feed, d.flow)
+		}
+		f, err := read()
+		if err != nil {
+			msg.err = err
+			return msg
+		}
+		one := f.Request
+		if side == session.ResponseSide {
+			one = f.Response
+		}
+		msg.doc = messageDoc(th, f, one, d.raw)
+		if w > 0 {
+			msg.doc.rows(w) // broken into rows here, not while a frame is drawn
+		}
+		return msg
+	}
+}
+
+func (m *model) bodyCame(b bodyMsg) {
+	d := m.inspector.d
+	switch {
+	case d == nil || d.row.ID != b.d.row.ID || d.raw != b.d.raw:
+	case b.err != nil:
+		m.fail("read the body", b.err)
+	case b.side == session.RequestSide:
+		d.request = b.doc
+	default:
+		d.answer = b.doc
+	}
 }

@@ -34,16 +34,18 @@ type model struct {
 	marks    []flow.ID           // marked in this run, oldest first
 	partners map[flow.ID]flow.ID // what Diff compares with, where somebody chose
 
-	focus  place
-	opened bool // narrow screens: the inspector is shown
-	zoomed bool
-	mouse  bool
-	rev    session.Rev
+	focus    place
+	opened   bool // narrow screens: the inspector is shown
+	zoomed   bool
+	mouse    bool
+	rev      session.Rev
+	firstRev session.Rev
 
 	// versions of what is asked for
-	fetching  bool // a page is being read
-	loading   bool // a flow is being read
-	loads     int  // version of what the inspector asks for
+	fetching  bool      // a page is being read
+	loading   bool      // a flow is being read
+	loads     int       // version of what the inspector asks for
+	curSince  time.Time // when the cursor came to its flow
 	loadedRev session.Rev
 	loadedAt  time.Time
 	scanning  int // version of the filter
@@ -59,6 +61,7 @@ func newModel(ctx context.Context, o Options) *model {
 		list: newList(), tries: map[flow.ID][]flow.ID{}, partners: map[flow.ID]flow.ID{},
 	}
 	m.rev = o.Feed.Rev() // before the counts: what comes between is told again
+	m.firstRev = m.rev
 	m.stats = o.Feed.Stats()
 	m.list.add(nil, o.Feed.Last(), m.now)
 	return m
@@ -105,6 +108,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.partnerCame(msg)
 	case dossierMsg:
 		m.dossierCame(msg)
+	case bodyMsg:
+		m.bodyCame(msg)
 	case sentMsg:
 		return m.sent(msg)
 	case tickMsg:
@@ -178,7 +183,10 @@ func (m *model) paste(text string) tea.Cmd {
 // more asks for what the screen shows and does not have: rows, the flow under the cursor, the time.
 func (m *model) more() tea.Cmd {
 	var cmds []tea.Cmd
-	m.inspector.show(m.list.cur)
+	if m.list.cur != m.inspector.id {
+		m.inspector.show(m.list.cur)
+		m.curSince = m.now
+	}
 	if ids := m.list.want(); len(ids) > 0 && !m.fetching {
 		m.fetching = true
 		cmds = append(cmds, m.fetch(ids))
@@ -186,6 +194,10 @@ func (m *model) more() tea.Cmd {
 	if id := m.list.cur; id != 0 && !m.loading && m.stale(id) {
 		m.loading = true
 		cmds = append(cmds, m.load(id))
+	}
+	if side, ok := m.inspector.lacking(); ok {
+		m.inspector.d.full[side] = true
+		cmds = append(cmds, m.complete(side))
 	}
 	if !m.ticking {
 		if every := m.pulse(); every > 0 {
@@ -200,7 +212,7 @@ func (m *model) more() tea.Cmd {
 // at most a few times a second.
 func (m *model) stale(id flow.ID) bool {
 	if m.inspector.d == nil {
-		return true
+		return !m.rushing()
 	}
 	r := m.list.current()
 	if r == nil || r.Rev <= m.loadedRev {
@@ -209,9 +221,17 @@ func (m *model) stale(id flow.ID) bool {
 	return ended(r) || m.now.Sub(m.loadedAt) > 250*time.Millisecond
 }
 
+// rushing reports whether the newest flow, which is followed, was another one a moment ago: then its
+// row is enough until it stays.
+func (m *model) rushing() bool {
+	return m.list.follow && m.rev != m.firstRev && m.now.Sub(m.curSince) < 4*batchEvery
+}
+
 // pulse is how often something on the screen changes with time alone; 0: nothing does.
 func (m *model) pulse() time.Duration {
 	switch {
+	case m.inspector.d == nil && m.rushing():
+		return 4 * batchEvery
 	case m.stats.Live > 0 || m.running > 0:
 		return 100 * time.Millisecond
 	case m.toast.shown(m.now):

@@ -62,6 +62,7 @@ func (m *model) panes() []string {
 		}
 	}
 	if lay.inspector.h > 0 {
+		m.inspector.row = m.list.current()
 		right = m.inspector.view(m.th, lay.inspector.w, lay.inspector.h, m.focus == inInspector, m.now, m.o.Zone)
 	}
 	if left == nil {

@@ -1,0 +1,98 @@
+package ui
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+)
+
+func many(n int) *fakeFeed {
+	f := newFake()
+	f.rows = make([]session.Row, 0, n)
+	for i := range n {
+		r := session.Row{ID: flow.ID(i + 1), Rev: session.Rev(i + 1), State: session.Done, Start: day, Duration: 38 * time.Millisecond, Method: "GET",
+			Scheme: "https", Authority: "api.shop.test", Target: fmt.Sprintf("/v1/items/%d?expand=all", i), Status: 200}
+		if i%50 == 49 {
+			r.Method, r.Status = "POST", 403
+			r.Verdict = &flow.Judgement{Refused: true, Headline: "CSRF header missing"}
+		}
+		f.rows = append(f.rows, r)
+	}
+	f.rev = session.Rev(n)
+	fl := request(0, "POST", "https://api.shop.test/v1/orders", `{"a":1}`)
+	fl.Response = response(403, "Forbidden", "application/json", `{"detail":"no"}`)
+	f.flows[flow.ID(n)] = fl
+	return f
+}
+
+// BenchmarkKeyToFrame is the work between a key and its frame, with 100,000 flows.
+func BenchmarkKeyToFrame(b *testing.B) {
+	s := play(b, many(100_000), 160, 45)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		k := "k"
+		if i%2 == 0 {
+			k = "j"
+		}
+		s.m.Update(keyPress(k))
+		s.m.View()
+	}
+}
+
+// BenchmarkBatch is the work for a batch of 17 rows (500 a second at one batch in 33 ms) and its frame.
+func BenchmarkBatch(b *testing.B) {
+	s := play(b, many(100_000), 160, 45)
+	batch := make([]session.Row, 17)
+	b.ReportAllocs()
+	last := flow.ID(100_000)
+	rev := session.Rev(100_000)
+	for b.Loop() {
+		for i := range batch {
+			last++
+			rev++
+			batch[i] = s.feed.rows[i]
+			batch[i].ID, batch[i].Rev = last, rev
+		}
+		s.m.Update(rowsMsg{batch, rev, last})
+		s.m.View()
+	}
+}
+
+// BenchmarkFilterFirst is the time to the first screen of a filter over 100,000 flows.
+func BenchmarkFilterFirst(b *testing.B) {
+	s := play(b, many(100_000), 160, 45)
+	for i := 0; b.Loop(); i++ {
+		s.m.setFilter("")
+		cmd := s.m.setFilter("method:post status:403")
+		s.m.scanCame(cmd().(scanMsg))
+		s.m.View()
+	}
+}
+
+// BenchmarkLargeBody is a page down in 8 MB of JSON.
+func BenchmarkLargeBody(b *testing.B) {
+	var data bytes.Buffer
+	data.WriteByte('[')
+	for i := 0; data.Len() < 8<<20; i++ {
+		if i > 0 {
+			data.WriteByte(',')
+		}
+		fmt.Fprintf(&data, `{"id":%d,"name":"item %d","price":17.40,"tags":["a","b"]}`, i, i)
+	}
+	data.WriteByte(']')
+	m := response(200, "OK", "application/json", data.String())
+	doc := bodyDoc(&dark, m, false)
+	n := doc.rows(70)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		for k := range 40 {
+			l := row(70)
+			doc.draw(&dark, (i*40+k)%n, l)
+			l.end()
+		}
+	}
+}
