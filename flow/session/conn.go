@@ -61,8 +61,7 @@ func connect(path string, how access) (*conn, error) {
 	q, pragmas := url.Values{}, common
 	switch how {
 	case writing:
-		q.Set("mode", "rw")
-		pragmas += forWriting
+		q.Set("mode", "rw") // forWriting comes once it is known that the file is ours
 	case reading:
 		q.Set("mode", "ro")
 		pragmas += forReading

@@ -51,8 +51,8 @@ type Store struct {
 	closeErr error         // valid after stopped
 	alive    atomic.Bool   // reading only: another process writes
 
-	hangAfter    time.Duration
-	beforeCommit func() // for tests: runs before each commit
+	hangAfter, retryAfter time.Duration
+	beforeCommit          func() error // for tests: runs before each commit, whose error is that of the commit
 
 	mu sync.Mutex
 	changes
@@ -93,6 +93,9 @@ func create(path string, o Options, prepare func(*Store)) (*Store, error) {
 		return nil, fmt.Errorf("session: create %s: %w", path, err)
 	}
 	s, err := openWriting(path, o, prepare, func(ctx context.Context, c *conn) error {
+		if err := c.script(ctx, forWriting); err != nil {
+			return err
+		}
 		if err := migrate(ctx, c, migrations); err != nil {
 			return err
 		}
@@ -122,6 +125,9 @@ func Open(path string, o Options) (*Store, error) {
 		if err := check(ctx, c, path, true); err != nil {
 			return err
 		}
+		if err := c.script(ctx, forWriting); err != nil {
+			return err
+		}
 		return migrate(ctx, c, migrations)
 	})
 }
@@ -129,7 +135,7 @@ func Open(path string, o Options) (*Store, error) {
 func newStore(path string, o Options) *Store {
 	s := &Store{
 		path: path, o: o, signal: make(chan struct{}, 1), stopped: make(chan struct{}), moved: make(chan struct{}),
-		hangAfter: hangAfter,
+		hangAfter: hangAfter, retryAfter: retryAfter,
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s

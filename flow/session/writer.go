@@ -92,10 +92,13 @@ func (s *Store) write(c *conn) {
 		s.gather(tick.C)
 		batch, last := s.takeBatch()
 		if len(batch) > 0 {
+			var err error
 			if s.beforeCommit != nil {
-				s.beforeCommit()
+				err = s.beforeCommit()
 			}
-			err := w.commit(batch)
+			if err == nil {
+				err = w.commit(batch)
+			}
 			s.finish(batch, err)
 			if err != nil && s.closing() {
 				s.closeErr = err
@@ -121,7 +124,7 @@ func (s *Store) gather(tick <-chan time.Time) {
 		s.mu.Unlock()
 		switch {
 		case retry && due == nil:
-			t := time.NewTimer(retryAfter)
+			t := time.NewTimer(s.retryAfter)
 			defer t.Stop()
 			due = t.C
 		case now && !retry:
