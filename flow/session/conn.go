@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -247,8 +246,7 @@ func explain(path string, err error) error {
 		}
 		return fmt.Errorf("session %s: %w", path, cause)
 	}
-	text := strings.TrimSpace(e.Error())
-	return fmt.Errorf("session %s: %s", path, text)
+	return fmt.Errorf("session %s: %w", path, err)
 }
 
 // pool hands out up to n connections for reading; an opened one is used before another is opened.

@@ -203,9 +203,9 @@ func TestSecondProcessFollowsTheFirst(t *testing.T) {
 	ctx := deadline(t)
 	var rev Rev
 	seen := map[flow.ID]bool{}
-	for i := range 20 {
+	for i := range 8 {
 		id := record(w, i)
-		if i == 10 {
+		if i == 4 {
 			if err := w.Note(3, flow.Annotation{Comment: new("followed")}); err != nil {
 				t.Fatal(err)
 			}
@@ -226,7 +226,7 @@ func TestSecondProcessFollowsTheFirst(t *testing.T) {
 			}
 		}
 	}
-	if row := rowFor(t, r, 3); row.Comment != "followed" || r.Last() != 20 || r.Stats().Flows != 20 {
+	if row := rowFor(t, r, 3); row.Comment != "followed" || r.Last() != 8 || r.Stats().Flows != 8 {
 		t.Errorf("%+v %+v", row, r.Stats())
 	}
 	// A flow under way when its writer ends is a change: it did not end.

@@ -53,7 +53,7 @@ func (s *Store) follow(c *conn, frozen bool) {
 		tick.Stop()
 	}
 	version := int64(-1)
-	for n := 0; ; n++ {
+	for {
 		select {
 		case <-s.ctx.Done():
 			s.closeErr = c.close()
@@ -61,7 +61,7 @@ func (s *Store) follow(c *conn, frozen bool) {
 		case <-tick.C:
 		}
 		died := false
-		if n%10 == 0 && s.alive.Load() != held(s.path) {
+		if s.alive.Load() != held(s.path) {
 			died = s.alive.Swap(!s.alive.Load())
 		}
 		v, err := c.number(s.ctx, "PRAGMA data_version")

@@ -42,9 +42,9 @@ func recordUntilKilled(path string) {
 				id := s.Begin(f)
 				s.Append(id, flow.Part{Kind: flow.RequestBody, Data: patterned(id, 100)})
 				s.Append(id, flow.Part{Kind: flow.ResponseHead, Head: refusal()})
-				s.Append(id, flow.Part{Kind: flow.ResponseBody, Data: patterned(id, 10_000+int(id)%300_000)})
+				s.Append(id, flow.Part{Kind: flow.ResponseBody, Data: patterned(id, bodySize(id))})
 				s.End(id, flow.Outcome{})
-				if i%20 == 0 {
+				if i%5 == 0 {
 					time.Sleep(time.Millisecond)
 				}
 			}
@@ -62,6 +62,14 @@ func recordUntilKilled(path string) {
 		}
 		_, _ = os.Stdout.Write(line.Bytes()) // whoever reads it kills us
 	}
+}
+
+// bodySize is small for most, and more than a chunk for some.
+func bodySize(id flow.ID) int {
+	if id%32 == 0 {
+		return chunkSize + int(id)
+	}
+	return 1000 + int(id%64)*100
 }
 
 func patterned(id flow.ID, n int) []byte {
@@ -93,7 +101,7 @@ func TestKilledAtAnyMomentEveryFlowShownAsDoneIsWhole(t *testing.T) {
 			}
 			done = append(done, line)
 		}
-		wait := time.NewTimer(rand.N(30 * time.Millisecond))
+		wait := time.NewTimer(rand.N(40 * time.Millisecond))
 		<-wait.C
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)

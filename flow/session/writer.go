@@ -360,6 +360,12 @@ func (w *writer) flow(ctx context.Context, j *job) error {
 		open = 1
 	}
 	blob := r.encode()
+	if j.kind != jobOpen {
+		// As it will be read: its strings no longer hold on to the heads that they were parts of.
+		if err := r.decode(string(blob)); err != nil {
+			return err
+		}
+	}
 	args := []driver.Value{int64(r.ID), int64(r.Rev), open, endpoint, host, blob}
 	insert, record := insertFlow, insertRecord
 	if j.kind != jobDone || j.live.written {
