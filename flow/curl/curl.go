@@ -268,7 +268,7 @@ func plainTarget(t string) bool {
 func (c *command) text() string {
 	var b strings.Builder
 	for _, name := range c.needed() {
-		b.WriteString(`: "${` + name + `:?` + c.o.Variables[name] + `}" && \` + "\n")
+		b.WriteString(`: "${` + name + `:?` + harmless(c.o.Variables[name]) + `}" && \` + "\n")
 	}
 	if c.pipe != "" {
 		b.WriteString(c.pipe + " | \\\n")
@@ -285,6 +285,20 @@ func (c *command) text() string {
 		b.WriteString(h + "B64\n")
 	}
 	return b.String()
+}
+
+// harmless keeps of a description what a shell only reads: it may name what somebody else sent.
+func harmless(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.' || r == ',' || r == ' ' {
+			return r
+		}
+		return -1
+	}, s[:min(len(s), 80)])
+	if s == "" {
+		return "not set"
+	}
+	return s
 }
 
 // needed are the variables that the command uses, in order.

@@ -82,7 +82,7 @@ func TestCommandGolden(t *testing.T) {
 		{"binary-body", post("\x00\xff\r\n@", "User-Agent: x", "Accept: */*", "Content-Type: a/b"), Options{}},
 		{"odd-target", odd, Options{}},
 		{"secrets", post("a=1&password=$WHY403_SECRET_PASSWORD_1", "User-Agent: x", "Accept: */*", "Content-Type: application/x-www-form-urlencoded", "Authorization: Bearer $WHY403_SECRET_TOKEN_1"),
-			Options{Variables: map[string]string{"WHY403_SECRET_PASSWORD_1": "the password", "WHY403_SECRET_TOKEN_1": "the bearer token", "WHY403_SECRET_OTHER_1": "not used"}}},
+			Options{Variables: map[string]string{"WHY403_SECRET_PASSWORD_1": "the password", "WHY403_SECRET_TOKEN_1": "the $(bearer)` token\"}", "WHY403_SECRET_OTHER_1": "not used"}}},
 		{"secret-in-binary", post("\r\n$S\x00$S", "User-Agent: x", "Accept: */*", "Content-Type: a/b"), Options{Variables: map[string]string{"S": "x"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
