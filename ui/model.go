@@ -233,7 +233,7 @@ func (m *model) pulse() time.Duration {
 	case m.inspector.d == nil && m.rushing():
 		return 4 * batchEvery
 	case m.stats.Live > 0 || m.running > 0:
-		return 100 * time.Millisecond
+		return 200 * time.Millisecond
 	case m.toast.shown(m.now):
 		return 500 * time.Millisecond
 	case m.spark.busy(m.now):
