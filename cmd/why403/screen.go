@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"os"
 
@@ -76,4 +78,27 @@ func (s sendAgain) Send(ctx context.Context, parent *flow.Flow, request *flow.Me
 		return 0, err
 	}
 	return child.ID, err
+}
+
+// trust is what the screen says about our certificate authority.
+func (s *stack) trust() ui.CAState {
+	return ui.CAState{Path: s.caFile, Ephemeral: s.caFile == "", Trusted: systemTrusts(s.ca.PEM())}
+}
+
+// systemTrusts reports whether the certificate in pem verifies against the system's roots.
+func systemTrusts(text []byte) bool {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return false
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return false
+	}
+	system, err := x509.SystemCertPool()
+	if err != nil {
+		return false
+	}
+	_, err = cert.Verify(x509.VerifyOptions{Roots: system, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err == nil
 }
