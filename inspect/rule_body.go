@@ -20,6 +20,9 @@ A GET with a body is refused by some fronts (CloudFront), for it has no defined 
 		if err := brokenBody(q); err != nil {
 			body := string(q.Body.Data)
 			f := because("%s", err).On(ByComputation).Quote(Evidence{Where: "request.body", Quote: strings.ToValidUTF8(body[:min(len(body), 120)], "")})
+			if c.Success != nil && mediaType(q) == mediaType(c.okReq()) && len(c.okReq().Body.Data) > 0 && c.okReq().Body.Whole() && brokenBody(c.okReq()) == nil {
+				f = f.With("send the accepted body", flow.Change{Part: flow.InBody, Before: str(body), After: str(string(c.okReq().Body.Data))})
+			}
 			if c.AnswerSpeaksFor(Any(MalformedBody)) {
 				return f.Certain()
 			}

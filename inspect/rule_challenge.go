@@ -25,6 +25,9 @@ invalid_request (RFC 6750, 3.1), insufficient_user_authentication (RFC 9470, 3).
 				f.Summary += ": wanted is " + clip(s, 120)
 				f = f.Then("Request a token with the scope %s", clip(s, 120))
 			}
+			if mine, theirs := c.auth(c.Flow), c.auth(c.Success); mine != nil && theirs != nil && mine.value != theirs.value {
+				f = f.With("send the Authorization of the accepted request", setHeader(c.req(), mine.field, theirs.value))
+			}
 			return f.Certain()
 		case "insufficient_user_authentication":
 			return because("the server wants a stronger or fresher sign-in").Of(StepUpRequired).On(ByCode).Quote(where).Certain()

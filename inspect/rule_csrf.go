@@ -242,6 +242,9 @@ func tokenIn(m *flow.Message, f *flow.Flow, s *vendors.Scheme) located {
 // csrfPatch puts the right token where it belongs: the cookie's value in a
 // double submit, else the newest token that a page of this host gave.
 func (c *Case) csrfPatch(t csrfState) []flow.Change {
+	if strings.HasPrefix(t.token.where, "request.body") {
+		return c.csrfFieldPatch(t)
+	}
 	header := ""
 	switch {
 	case strings.HasPrefix(t.token.where, "request.header:"):
@@ -285,6 +288,26 @@ func (c *Case) csrfPatch(t csrfState) []flow.Change {
 		return nil
 	}
 	return append(patch, setHeader(c.req(), header, value))
+}
+
+// csrfFieldPatch corrects the token where it was sent: in a field of the body.
+func (c *Case) csrfFieldPatch(t csrfState) []flow.Change {
+	for _, ch := range c.Changes {
+		if (ch.Part == flow.InForm || ch.Part == flow.InMultipart || ch.Part == flow.InJSON) && ch.After != nil && strings.HasSuffix(ch.Name, t.token.name) &&
+			c.header("Cookie") == c.okReq().Header.Get("Cookie") {
+			return []flow.Change{ch} // the same session had another one accepted
+		}
+	}
+	value := ""
+	if v, ok := c.pageToken(); ok {
+		value = v
+	} else if t.cookie.name != "" && (t.scheme.Same || c.doubleSubmit(t.cookie.name)) {
+		value = t.cookie.value
+	}
+	if value == "" || value == t.token.value || mediaType(c.req()) != "application/x-www-form-urlencoded" {
+		return nil
+	}
+	return []flow.Change{{Part: flow.InForm, Name: t.token.name, Before: str(t.token.value), After: str(value)}}
 }
 
 // doubleSubmit: by its name the cookie is made to be read by scripts and sent back.
