@@ -315,7 +315,11 @@ func sameField(a, b *form, at fieldID) bool {
 	case partBody:
 		x.body.s = y.body.s
 	case partHeader:
-		x.heads[at.row] = y.heads[at.row]
+		if at.col == 0 {
+			x.heads[at.row].name = y.heads[at.row].name
+		} else {
+			x.heads[at.row].value = y.heads[at.row].value
+		}
 	}
 	return x.same(&y) && !a.same(b)
 }

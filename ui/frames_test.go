@@ -131,9 +131,19 @@ func golden(t *testing.T, name string, feed func() *fakeFeed, keys []string, col
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(string(want), out.String()); d != "" {
-		t.Errorf("%s differs (-want +got); if that is meant: go test ./ui -run TestFrames -update\n%s", path, d)
+	if got := out.String(); got != string(want) {
+		t.Errorf("%s differs; if that is meant: go test ./ui -run TestFrames -update\n%s", path, firstDifference(string(want), got))
 	}
+}
+
+func firstDifference(want, got string) string {
+	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range min(len(w), len(g)) {
+		if w[i] != g[i] {
+			return fmt.Sprintf("line %d\n-%s\n+%s", i+1, w[i], g[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, want %d", len(g), len(w))
 }
 
 // checkFrame returns the frame without styles, having checked that it is h rows of exactly w cells.
