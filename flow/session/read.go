@@ -373,9 +373,13 @@ func (s *Store) Since(rev Rev, most int) ([]Row, Rev) {
 	}
 	upTo := s.rev
 	var memory []Row
+	live := map[flow.ID]bool{}
 	for e := s.ring.next; e != &s.ring; e = e.next {
-		if e.row.Rev > rev && (e.live != nil || e.row.State == NotKept) {
-			memory = append(memory, e.row)
+		if e.live != nil || e.row.State == NotKept {
+			live[e.row.ID] = true
+			if e.row.Rev > rev {
+				memory = append(memory, e.row)
+			}
 		}
 	}
 	s.mu.Unlock()
@@ -390,10 +394,6 @@ func (s *Store) Since(rev Rev, most int) ([]Row, Rev) {
 		upTo = file[most-1].Rev
 	} else if len(file) > 0 {
 		upTo = max(upTo, file[len(file)-1].Rev)
-	}
-	live := make(map[flow.ID]bool, len(memory))
-	for i := range memory {
-		live[memory[i].ID] = true
 	}
 	// A flow under way that was written as it stood comes from memory.
 	all := slices.DeleteFunc(file, func(r Row) bool { return live[r.ID] && r.State != Done })
