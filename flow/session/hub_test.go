@@ -53,6 +53,11 @@ func TestReaderFarBehindIsServedFromTheFileAndMissesNothing(t *testing.T) {
 	const n = 3 * recentRows
 	for i := range n {
 		record(s, i)
+		if i == n/2 {
+			s.mu.Lock()
+			s.pushOpen(s.of[hanging]) // as it is written after a second: with a late revision, though nothing new can be seen
+			s.mu.Unlock()
+		}
 		if i%1000 == 0 {
 			if err := s.Flush(deadline(t)); err != nil {
 				t.Fatal(err)
@@ -62,9 +67,6 @@ func TestReaderFarBehindIsServedFromTheFileAndMissesNothing(t *testing.T) {
 	if err := s.Flush(deadline(t)); err != nil {
 		t.Fatal(err)
 	}
-	s.mu.Lock()
-	s.pushOpen(s.of[hanging]) // as it is written after a second: with a late revision, though nothing new can be seen
-	s.mu.Unlock()
 	late := s.Begin(post())
 	if err := s.Note(5, flow.Annotation{Mark: new(true)}); err != nil {
 		t.Fatal(err)
