@@ -1,8 +1,10 @@
 package inspect
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/why403/why403/flow"
 	"github.com/why403/why403/inspect/vendors"
 )
 
@@ -28,6 +30,14 @@ func (c *Case) whoAnswered() answerer {
 }
 
 func (c *Case) attribute() answerer {
+	who := c.attributed()
+	if c.req().Method == "CONNECT" && who.layer != layerCDN {
+		who.layer = layerNetworkProxy // a tunnel is asked of a proxy
+	}
+	return who
+}
+
+func (c *Case) attributed() answerer {
 	for _, h := range c.hits() {
 		if h.Logged {
 			continue
@@ -39,11 +49,45 @@ func (c *Case) attribute() answerer {
 			return fromHit(h)
 		}
 	}
+	if who, ok := c.frontAnswered(); ok {
+		return who
+	}
 	a := c.said()
 	if a.json != nil || c.resp().Header.Has("X-Powered-By") {
 		return answerer{layer: layerApp, generic: true}
 	}
 	return answerer{}
+}
+
+// frontAnswered attributes by difference: accepted answers of this host carry a
+// second Server field (the origin's, passed on) and this one only the front's.
+func (c *Case) frontAnswered() (answerer, bool) {
+	mine := servers(c.resp())
+	if len(mine) != 1 {
+		return answerer{}, false
+	}
+	n := 0
+	for g := range c.accepted() {
+		if g.Authority != c.Flow.Authority || g.Response == nil {
+			continue
+		}
+		if n++; n > 20 {
+			break
+		}
+		theirs := servers(g.Response)
+		if len(theirs) < 2 || !slices.Contains(theirs, mine[0]) {
+			continue
+		}
+		if v := vendors.OfServer(mine[0]); v != nil {
+			i := c.resp().Header.Index("Server", 0)
+			return answerer{layer: Name(v.Layer), id: v.ID, name: v.Name, vendor: v, evidence: []Evidence{{Where: "response.header:" + c.resp().Header[i].Name, Quote: mine[0]}}}, true
+		}
+	}
+	return answerer{}, false
+}
+
+func servers(m *flow.Message) []string {
+	return slices.Collect(m.Header.Values("Server"))
 }
 
 func fromHit(h vendors.Hit) answerer {

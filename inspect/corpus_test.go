@@ -274,5 +274,6 @@ func TestCorpus(t *testing.T) {
 		for _, m := range open.misses {
 			t.Log(m)
 		}
+		t.Log("sure but wrong: ", open.sureWrong)
 	}
 }

@@ -16,6 +16,10 @@ a short text, or a page. The words are read in a normal form, so that TOKEN_EXPI
 func lexiconFindings(c *Case, soften bool) []Finding {
 	var fs []Finding
 	seen := map[Name]bool{}
+	if soften && c.boilerplate() {
+		return nil
+	}
+	decided := soften && c.decided()
 	limit := maxPhrases
 	if c.said().isHTML {
 		limit = 60 // what a page has to say stands in its first lines
@@ -29,6 +33,9 @@ func lexiconFindings(c *Case, soften bool) []Finding {
 			continue
 		}
 		seen[f.Cause] = true
+		if decided {
+			f.Confidence = min(f.Confidence, flow.Possible) // the product's own code or sentence says it better
+		}
 		fs = append(fs, f)
 	}
 	if soften {
@@ -54,6 +61,9 @@ func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 		}
 		f := because("the answer says: %s", clip(p.text, 160)).Of(s.cause).On(BySentence).Quote(p.quote)
 		f.Confidence = s.conf
+		if info := causeByID[s.cause]; info != nil && (info.Layer == layerDatabase || info.Layer == layerFilesystem) {
+			f.Layer = info.Layer // quoted by whoever answered, said by these
+		}
 		c.inContext(&f)
 		return f, f.Confidence > 0
 	}
@@ -63,7 +73,7 @@ func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 // inLogs are the causes for which words in a log line are believed; the others
 // occur in paths and messages of all kinds.
 func inLogs(n Name) bool {
-	return !Any(WrongPath, BusinessRule, SchemaViolation, MissingHeader, WrongMethod, Subscription, StateRestriction, BodyTooLarge, GeoBlocked, LegalBlock, URLCategoryBlocked, FeatureDisabled)(n)
+	return !Any(WAFRule, WrongPath, BusinessRule, SchemaViolation, MissingHeader, WrongMethod, Subscription, StateRestriction, BodyTooLarge, GeoBlocked, LegalBlock, URLCategoryBlocked, FeatureDisabled)(n)
 }
 
 // inContext corrects a meaning by what the request shows.
@@ -158,4 +168,28 @@ func (c *Case) grpcFinding(explained bool) (Finding, bool) {
 		return f, false
 	}
 	return f, true
+}
+
+// decided reports whether the answer itself carries a product's decision.
+func (c *Case) decided() bool {
+	for _, h := range c.hits() {
+		if !h.Logged && h.Confidence != "possible" {
+			return true
+		}
+	}
+	return false
+}
+
+// boilerplate reports whether the answer is the stock page of a server: its
+// sentences ("You don't have permission to access this resource.") are the
+// same for every refusal and say nothing of this one.
+func (c *Case) boilerplate() bool {
+	if !c.said().isHTML {
+		return false
+	}
+	switch who := c.whoAnswered(); who.layer {
+	case layerWebServer, layerLoadBalancer:
+		return who.id != ""
+	}
+	return false
 }

@@ -25,6 +25,11 @@ var rateLimit = &Rule{
 		}
 		f, ok := c.burst()
 		if !ok {
+			for _, h := range c.resp().Header {
+				if low := strings.ToLower(h.Name); strings.Contains(low, "ratelimit") && !strings.Contains(low, "remaining") && !c.fieldWhenAccepted(h.Name) && c.Success != nil {
+					return because("the refusal carries %s: %s, which the accepted answers do not", h.Name, clip(h.Value, 60)).Quote(Evidence{Where: "response.header:" + h.Name, Quote: h.Value}).Likely()
+				}
+			}
 			if ra, has := c.resp().Header.Lookup("Retry-After"); has && c.resp().Status == 403 && c.whoAnswered().layer != layerCDN {
 				return because("the answer asks to retry after %s", clip(ra, 40)).Quote(Evidence{Where: "response.header:Retry-After", Quote: ra}).Possible()
 			}
@@ -32,6 +37,20 @@ var rateLimit = &Rule{
 		}
 		return f.Likely()
 	},
+}
+
+// fieldWhenAccepted reports whether accepted answers of this host have the field too.
+func (c *Case) fieldWhenAccepted(name string) bool {
+	n := 0
+	for g := range c.accepted() {
+		if n++; n > 20 {
+			return false
+		}
+		if g.Authority == c.Flow.Authority && g.Response != nil && g.Response.Header.Has(name) {
+			return true
+		}
+	}
+	return false
 }
 
 const (

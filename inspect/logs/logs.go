@@ -41,11 +41,12 @@ type Line struct {
 }
 
 const (
-	slack     = 2 * time.Second // between the clocks of client and server, and for buffered logs
-	maxLines  = 60              // of one source that are kept for an exchange
-	fewLines  = 20              // a source without times is only taken when it has no more
-	maxLine   = 64 << 10        // bytes of a line that are looked at
-	maxSource = 200_000         // lines of one source that are looked at, the newest
+	slack      = 2 * time.Second // between the clocks of client and server, and for buffered logs
+	maxLines   = 60              // of one source that are kept for an exchange
+	fewLines   = 20              // a source without times is only taken when it has no more
+	aloneLines = 3               // a log of so few lines was cut out for this exchange
+	maxLine    = 64 << 10        // bytes of a line that are looked at
+	maxSource  = 200_000         // lines of one source that are looked at, the newest
 )
 
 // Correlate finds the lines of all sources that belong to the exchange, source by source, in order.
@@ -75,11 +76,21 @@ func correlate(s *Source, q Query) []Line {
 	if !timed && len(s.Lines) <= fewLines {
 		groups = []group{{from: 0, to: len(s.Lines) - first, tied: "near"}}
 	} else {
+		if !overlaps(groups, q) {
+			q.Start = time.Time{} // clocks or days that do not meet: only what names the request is taken
+		}
 		for i := range groups {
 			groups[i].tied = tie(&groups[i], s.Lines[first:], q)
 		}
 	}
 	return collect(s, first, groups, q)
+}
+
+// overlaps reports whether the log has a line within a day of the exchange.
+func overlaps(groups []group, q Query) bool {
+	return slices.ContainsFunc(groups, func(g group) bool {
+		return !g.at.IsZero() && g.at.Sub(q.Start).Abs() < 24*time.Hour
+	})
 }
 
 // split makes groups of lines.
@@ -110,6 +121,11 @@ func tie(g *group, lines []string, q Query) string {
 	gap, fits := q.gap(g)
 	path, method := mentions(text, q)
 	switch {
+	case q.Start.IsZero():
+		if path == yes && method != no || path == silent && len(lines) <= aloneLines {
+			return "near"
+		}
+		return ""
 	case !fits:
 		return ""
 	case path == no || method == no:
@@ -234,7 +250,7 @@ func collect(s *Source, first int, groups []group, q Query) []Line {
 
 var (
 	statusWord = regexp.MustCompile(`(?:Completed |HTTP/[0-9.]+"? |"status(?:_code)?":|status=)(\d{3})\b`)
-	bracketed  = regexp.MustCompile(`\[([A-Za-z]*-?[0-9a-f]{4,}[0-9a-f-]*)\]|\b(?:req(?:uest)?_?id|trace_?id|correlation_?id)["']?[=:]\s*"?([0-9A-Za-z-]{6,})`)
+	bracketed  = regexp.MustCompile(`\[((?:[A-Za-z]+-)[0-9a-f]{4,}[0-9a-f-]*|[0-9a-f]{8,}[0-9a-f-]*)\]|\b(?:req(?:uest)?_?id|trace_?id|correlation_?id)["']?[=:]\s*"?([0-9A-Za-z-]{6,})`)
 )
 
 // foreign reports whether a group carries a request id, in a source where this exchange's lines carry theirs.

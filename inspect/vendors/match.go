@@ -71,6 +71,16 @@ func Answerers(x *Exchange) []Hit {
 	return out
 }
 
+// OfServer is the product whose Server field this is, nil if none is known by it.
+func OfServer(field string) *Vendor {
+	for _, v := range All() {
+		if v.Server != nil && v.Server.re().MatchString(field) {
+			return v
+		}
+	}
+	return nil
+}
+
 // SupportID is the id in the answer that the product's support or log knows; "" if there is none.
 func (v *Vendor) SupportID(x *Exchange) string {
 	for _, id := range v.IDs {

@@ -64,6 +64,12 @@ func (v *Vendor) top(word, rest string) (*Section, error) {
 			return nil, err
 		}
 		v.IDs = append(v.IDs, ID{c})
+	case "server":
+		c, err := condition("header", "Server ~ "+rest)
+		if err != nil {
+			return nil, err
+		}
+		v.Server = c
 	case "csrf":
 		s, err := scheme(rest)
 		if err != nil {

@@ -10,6 +10,7 @@
 //	site https://…                   its documentation
 //	log …, setting …, support …      where to look, whom to ask and with which id
 //	csrf cookie=… header=… field=…   where its CSRF token travels
+//	server ^nginx                    what its Server field looks like
 //
 //	answered                         conditions that show that it made the answer
 //	  header Server ~ ^WSGIServer
@@ -47,6 +48,7 @@ type Vendor struct {
 	Support string // whom to ask
 	IDs     []ID   // where the answer carries the id to quote
 	CSRF    []Scheme
+	Server  *Cond // what its Server field looks like; nil: it has none of its own
 	// Answered: any of these shows that the product made the answer.
 	Answered  []*Section
 	Decisions []*Section
