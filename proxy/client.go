@@ -31,9 +31,8 @@ type client struct {
 	hello     *wire.Hello // for TLS to target
 	broken    *wire.Trouble
 
-	facts  flow.Conn // what all exchanges here have in common
-	ups    map[string]*wire.Upstream
-	served int
+	facts flow.Conn // what all exchanges here have in common
+	ups   map[string]*wire.Upstream
 }
 
 func newClient(s *Server, ctx context.Context, conn net.Conn) *client {
@@ -76,7 +75,7 @@ func (c *client) await() bool {
 		return false
 	}
 	ok := false
-	for _, d := range []time.Duration{upstreamIdle, idleTimeout - upstreamIdle} {
+	for _, d := range []time.Duration{c.s.limits.upstreamIdle, c.s.limits.idle - c.s.limits.upstreamIdle} {
 		c.conn.SetReadDeadline(time.Now().Add(d))
 		err := c.r.Fill()
 		if ok = err == nil; ok || !isTimeout(err) {
@@ -90,7 +89,7 @@ func (c *client) await() bool {
 
 func (c *client) dropIdle(now time.Time) {
 	for k, u := range c.ups {
-		if now.Sub(u.Last) >= upstreamIdle {
+		if now.Sub(u.Last) >= c.s.limits.upstreamIdle {
 			u.Close()
 			delete(c.ups, k)
 		}
@@ -108,10 +107,8 @@ func (c *client) one() bool {
 	if fault != nil {
 		return c.reject(start, head, fault, hintRejected)
 	}
-	c.served++
 	x := c.newExchange(start, q)
 	if _, fault := x.body.Ahead(c.r); fault != nil { // what has arrived of the body is broken already
-		x.cancel()
 		return c.reject(start, head, fault, hintRejected)
 	}
 	defer x.leave()
@@ -127,7 +124,7 @@ func (c *client) one() bool {
 }
 
 func (c *client) readHead() (*wire.Head, error) {
-	c.conn.SetReadDeadline(time.Now().Add(headTimeout))
+	c.conn.SetReadDeadline(time.Now().Add(c.s.limits.head))
 	head, err := wire.ReadHead(c.r)
 	c.conn.SetReadDeadline(time.Time{})
 	return head, err
@@ -142,7 +139,7 @@ func (c *client) noHead(start time.Time, head *wire.Head, err error) bool {
 	case head == nil:
 		return false
 	case isTimeout(err):
-		f = &wire.Fault{Reason: wire.HeadCut, Text: "the head was not finished within " + headTimeout.String()}
+		f = &wire.Fault{Reason: wire.HeadCut, Text: "the head was not finished within " + c.s.limits.head.String()}
 	default:
 		f = &wire.Fault{Reason: wire.HeadCut, Text: "the connection ended in the middle of the head"}
 	}
@@ -221,7 +218,7 @@ func (x *exchange) view() *http.Request {
 	if q.Framing == flow.Chunked {
 		r.ContentLength = -1
 	}
-	return r.WithContext(context.WithValue(x.ctx, exchangeKey{}, x))
+	return r.WithContext(context.WithValue(x.c.ctx, exchangeKey{}, x))
 }
 
 // httpHeader is h as net/http has it, for looking at. All values share one array.
@@ -247,7 +244,7 @@ func (c *client) linger() {
 	if c.conn != c.tcp {
 		wire.CloseWrite(c.tcp)
 	}
-	c.tcp.SetReadDeadline(time.Now().Add(lingerTimeout))
+	c.tcp.SetReadDeadline(time.Now().Add(c.s.limits.linger))
 	io.CopyN(io.Discard, c.tcp, lingerBytes)
 }
 

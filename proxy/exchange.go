@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -13,10 +12,6 @@ import (
 	"github.com/why403/why403/proxy/wire"
 )
 
-// halfCloseGrace is how long an exchange may go on after its client said that
-// it will send no more: it may still be reading, though most often it is gone.
-const halfCloseGrace = 5 * time.Second
-
 type exchangeKey struct{}
 
 func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
@@ -25,8 +20,6 @@ func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKe
 // goroutine that serves the client owns it; what others touch is under mu.
 type exchange struct {
 	c         *client
-	ctx       context.Context // done when the exchange is given up
-	cancel    context.CancelFunc
 	req       *wire.Request
 	scheme    string
 	target    string // host:port to connect to
@@ -58,15 +51,15 @@ type exchange struct {
 	altered []string
 
 	mu      sync.Mutex
-	failure *flow.Failure // the first one stands
-	live    *wire.Upstream
-	half    *time.Timer // runs since the client closed its sending side
-	final   bool        // the client's connection cannot be used again
+	failure *flow.Failure      // the first one stands
+	live    *wire.Upstream     // closed when the client goes
+	cancel  context.CancelFunc // of the dial under way
+	half    *time.Timer        // runs since the client closed its sending side
+	final   bool               // the client's connection cannot be used again
 }
 
 func (c *client) newExchange(start time.Time, q *wire.Request) *exchange {
 	x := &exchange{c: c, req: q, body: q.Body(), conn: c.facts}
-	x.ctx, x.cancel = context.WithCancel(c.ctx)
 	x.times.Start = start
 	switch {
 	case c.inside:
@@ -123,10 +116,7 @@ func (x *exchange) connectUpstream() (reused bool, _ *wire.Trouble) {
 		u.Close()
 		delete(c.ups, key)
 	}
-	x.begin() // dialling may take long: show the request now
-	c.gone.start(watchDelay, x.clientGone)
-	u, t := x.dial()
-	c.gone.stop()
+	u, t := x.dial(x.scheme == "https")
 	if t != nil {
 		return false, t
 	}
@@ -138,16 +128,28 @@ func (x *exchange) connectUpstream() (reused bool, _ *wire.Trouble) {
 	return false, nil
 }
 
-func (x *exchange) dial() (*wire.Upstream, *wire.Trouble) {
-	u, t := x.c.s.dialer.Connect(x.ctx, x.target)
-	if t != nil || x.scheme != "https" {
+// dial makes a connection to x's target, until the client goes away.
+func (x *exchange) dial(secure bool) (*wire.Upstream, *wire.Trouble) {
+	x.begin() // it may take long: show the request now
+	ctx, cancel := context.WithCancel(x.c.ctx)
+	defer cancel()
+	x.mu.Lock()
+	x.cancel = cancel
+	x.mu.Unlock()
+	x.c.gone.start(watchDelay, x.clientGone)
+	defer x.c.gone.stop()
+	u, t := x.c.s.dialer.Connect(ctx, x.target)
+	if t != nil || !secure {
 		return u, t
 	}
 	hello := x.c.hello
 	if hello == nil {
 		hello = helloFor(x.target)
 	}
-	return u, x.c.s.dialer.Secure(x.ctx, u, x.target, *hello)
+	if t := x.c.s.dialer.Secure(ctx, u, x.target, *hello); t != nil {
+		return nil, t
+	}
+	return u, nil
 }
 
 func (c *client) dropOldest() {
@@ -193,8 +195,7 @@ func (x *exchange) drop() {
 func (x *exchange) send() {
 	tape := x.tape(flow.RequestBody, x.begin)
 	if whole, _ := x.body.Ahead(x.c.r); whole {
-		x.sent = x.body.Copy(x.up, x.c.r, x.req.Bytes(), tape)
-		x.times.RequestSent = time.Now()
+		x.sendAll(tape)
 		x.begin()
 		x.c.gone.start(watchDelay, x.clientGone)
 		return
@@ -202,8 +203,7 @@ func (x *exchange) send() {
 	x.upload = make(chan struct{})
 	go func() {
 		defer close(x.upload)
-		x.sent = x.body.Copy(x.up, x.c.r, x.req.Bytes(), tape)
-		x.times.RequestSent = time.Now()
+		x.sendAll(tape)
 		var ce *wire.CopyError
 		switch {
 		case x.sent == nil:
@@ -216,6 +216,12 @@ func (x *exchange) send() {
 		}
 	}()
 	x.begin()
+}
+
+func (x *exchange) sendAll(tape *wire.Tape) {
+	if x.sent = x.body.Copy(x.up, x.c.r, x.req.Bytes(), tape); x.sent == nil {
+		x.times.RequestSent = time.Now()
+	}
 }
 
 // receive reads heads until the final one, and passes the interim ones on.
@@ -269,24 +275,15 @@ func (x *exchange) unanswered(h *wire.Head, err error, reused bool) (again bool,
 	if x.failed() != nil { // the client is gone, or its body was malformed
 		return false, x.badBody()
 	}
-	t := &wire.Trouble{Reason: wire.Garbage, Failure: flow.Failure{Side: "origin", Op: "parse"},
-		Hint: "the server answered, but not in HTTP/1; check the port and whether it speaks another protocol"}
-	var f *wire.Fault
-	switch {
-	case errors.As(err, &f):
-		t.Text = fmt.Sprintf("%s answered with something that is no HTTP/1 response: %s", x.target, f.Text)
-	case h != nil:
-		t.Text = fmt.Sprintf("%s closed the connection in the middle of the response head, after %q", x.target, quote(h.Raw))
-	case reused && x.req.Framing == flow.NoBody && idempotent(x.req.Method):
-		x.altered = append(x.altered, "sent the request again on a new connection: the origin had closed the one kept alive")
-		x.up = nil
-		return true, nil
-	default:
-		t.Reason, t.Op = wire.BrokenUpstream, "read"
-		t.Text = fmt.Sprintf("%s closed the connection without an answer (%s)", x.target, wire.Readable(err))
-		t.Hint = "the server or something in front of it may have crashed, timed out or dropped the request: look at its log"
+	t := wire.NoAnswer(x.target, h, err)
+	if t.Reason == wire.BrokenUpstream && reused {
+		if x.req.Framing == flow.NoBody && idempotent(x.req.Method) {
+			x.altered = append(x.altered, "sent the request again on a new connection: the origin had closed the one kept alive")
+			x.up = nil
+			return true, nil
+		}
 		// The client knows what it may repeat, and is to see what it would see without us: a kept connection that went away.
-		x.silent = reused && x.c.served > 1
+		x.silent = true
 	}
 	return false, t
 }
@@ -336,11 +333,13 @@ func (x *exchange) clientGone(err error) {
 		if x.live != nil {
 			wire.CloseWrite(x.live.Conn)
 		}
-		x.half = time.AfterFunc(halfCloseGrace, func() { x.clientGone(io.ErrUnexpectedEOF) })
+		x.half = time.AfterFunc(x.c.s.limits.half, func() { x.clientGone(io.ErrUnexpectedEOF) })
 		return
 	}
 	x.failLocked("client", "abort", abandoned)
-	x.cancel()
+	if x.cancel != nil {
+		x.cancel()
+	}
 	if x.live != nil {
 		x.live.Close()
 	}
@@ -381,11 +380,4 @@ func (x *exchange) failed() *flow.Failure {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.failure
-}
-
-func quote(b []byte) string {
-	if len(b) > 60 {
-		b = b[:60]
-	}
-	return string(b)
 }

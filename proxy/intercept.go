@@ -79,7 +79,7 @@ func (c *client) intercept(x *exchange, early *wire.Upstream) {
 	conn := &helloConn{Conn: c.conn, r: c.r, i: i, keep: true}
 	secure := tls.Server(conn, c.s.tls)
 	start := time.Now()
-	c.conn.SetDeadline(start.Add(helloTimeout))
+	c.conn.SetDeadline(start.Add(c.s.limits.hello))
 	err := secure.HandshakeContext(c.ctx)
 	c.conn.SetDeadline(time.Time{})
 	switch {
@@ -146,7 +146,7 @@ func (i *interception) choose(hi *tls.ClientHelloInfo) (*tls.Config, error) {
 	i.hello.Min, i.hello.Max = versions(hi.SupportedVersions)
 	i.reach(hi)
 	// The origin took its time; the client has the rest of its own.
-	c.conn.SetDeadline(time.Now().Add(helloTimeout))
+	c.conn.SetDeadline(time.Now().Add(c.s.limits.hello))
 
 	var origin *x509.Certificate
 	if i.up != nil {

@@ -46,6 +46,12 @@ type lab struct {
 
 func newLab(t testing.TB, change ...func(*Options)) *lab {
 	t.Helper()
+	return newLabWith(t, usual, change...)
+}
+
+// newLabWith has other limits, so that a test of one need not take as long.
+func newLabWith(t testing.TB, limits limits, change ...func(*Options)) *lab {
+	t.Helper()
 	before := runtime.NumGoroutine()
 	ca, err := certs.Ephemeral(nil)
 	if err != nil {
@@ -60,6 +66,7 @@ func newLab(t testing.TB, change ...func(*Options)) *lab {
 	if l.server, err = New(o); err != nil {
 		t.Fatal(err)
 	}
+	l.server.limits = limits
 	listener := listen(t)
 	l.addr = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())

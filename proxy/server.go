@@ -32,20 +32,37 @@ type Options struct {
 }
 
 const (
-	headTimeout   = 30 * time.Second // from the first byte of a head to its end
-	idleTimeout   = 5 * time.Minute  // between two requests of a client
-	upstreamIdle  = 90 * time.Second // after which an unused connection to an origin is closed
-	helloTimeout  = 15 * time.Second // for the client's part of a TLS handshake, the origin's not counted
-	lingerTimeout = 2 * time.Second  // for a client to read our last answer before the connection is reset
-	lingerBytes   = 1 << 20
-	maxUpstreams  = 32 // of one client connection
+	lingerBytes  = 1 << 20
+	maxUpstreams = 32 // of one client connection
 )
+
+// limits are how long things may take.
+type limits struct {
+	head         time.Duration // from the first byte of a head to its end
+	idle         time.Duration // between two requests of a client
+	upstreamIdle time.Duration // after which an unused connection to an origin is closed
+	hello        time.Duration // for the client's part of a TLS handshake, the origin's not counted
+	speak        time.Duration // for a client in a tunnel to speak first
+	half         time.Duration // for an answer to a client that said that it will send no more
+	linger       time.Duration // for a client to read our last answer before the connection is reset
+}
+
+var usual = limits{
+	head:         30 * time.Second,
+	idle:         5 * time.Minute,
+	upstreamIdle: 90 * time.Second,
+	hello:        15 * time.Second,
+	speak:        300 * time.Millisecond,
+	half:         5 * time.Second,
+	linger:       2 * time.Second,
+}
 
 // Server is the proxy.
 type Server struct {
 	opt    Options
 	dialer wire.Dialer
 	front  *front
+	limits limits
 	tls    *tls.Config // for clients
 
 	mu        sync.Mutex
@@ -67,7 +84,7 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	s := &Server{opt: o, listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
+	s := &Server{opt: o, limits: usual, listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
 	s.dialer = wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Refuse: s.refuseSelf}
 	s.front = newFront(o.Log)
 	s.tls = &tls.Config{GetConfigForClient: chooseConfig, MinVersion: tls.VersionTLS10}

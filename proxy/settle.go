@@ -117,9 +117,8 @@ func (x *exchange) note(side, op, text string) {
 	x.failLocked(side, op, text)
 }
 
-// leave lets go of the exchange on every way out of it, also a panic's: its recording must end.
+// leave is deferred: also when serving the exchange panics, its recording must end.
 func (x *exchange) leave() {
-	x.cancel()
 	if !x.returned {
 		x.note("why403", "abort", "a fault in why403 ended this exchange")
 		x.end()
@@ -159,7 +158,6 @@ func (x *exchange) end() {
 		return
 	}
 	x.ended = true
-	x.cancel()
 	x.mu.Lock()
 	if x.half != nil {
 		x.half.Stop()

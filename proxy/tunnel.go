@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	sniffDelay  = 300 * time.Millisecond // for a client to speak first; after it, the origin may
-	sniffLine   = 64 << 10               // bytes of a first line within which it must turn out to be HTTP
+	sniffLine   = 64 << 10 // bytes of a first line within which it must turn out to be HTTP
 	established = "HTTP/1.1 200 Connection established\r\n\r\n"
 )
 
@@ -85,10 +84,10 @@ const (
 )
 
 // sniff finds out what is spoken inside a tunnel. In some protocols the server
-// speaks first: after sniffDelay without a byte from the client the origin is
+// speaks first: after limits.speak without a byte from the client the origin is
 // dialled, and whoever speaks first tells. If a connection was made, it comes back.
 func (c *client) sniff(x *exchange) (protocol, *wire.Upstream) {
-	p, err := c.peekFor(sniffDelay)
+	p, err := c.peekFor(c.s.limits.speak)
 	switch {
 	case err == nil:
 		return p, nil
@@ -99,10 +98,10 @@ func (c *client) sniff(x *exchange) (protocol, *wire.Upstream) {
 	}
 	u, t := c.s.dialer.Connect(c.ctx, x.target)
 	if t != nil { // told when the client asks for something
-		p, _ = c.peekFor(idleTimeout)
+		p, _ = c.peekFor(c.s.limits.idle)
 		return p, nil
 	}
-	c.conn.SetReadDeadline(time.Now().Add(idleTimeout))
+	c.conn.SetReadDeadline(time.Now().Add(c.s.limits.idle))
 	var origin sync.WaitGroup
 	origin.Go(func() {
 		if err := u.R.Fill(); !isTimeout(err) {
@@ -122,7 +121,7 @@ func (c *client) sniff(x *exchange) (protocol, *wire.Upstream) {
 	}
 	u.Close()
 	if isTimeout(err) { // the origin has gone before the client spoke
-		p, _ = c.peekFor(idleTimeout)
+		p, _ = c.peekFor(c.s.limits.idle)
 	}
 	return p, nil
 }
@@ -210,9 +209,7 @@ func (c *client) opaque(x *exchange, u *wire.Upstream, first []byte, said bool) 
 	defer x.end()
 	if u == nil {
 		var t *wire.Trouble
-		c.gone.start(watchDelay, x.clientGone)
-		u, t = c.s.dialer.Connect(x.ctx, x.target)
-		c.gone.stop()
+		u, t = x.dial(false)
 		if t != nil {
 			x.silent = said // too late to say it
 			x.fail(t)

@@ -13,7 +13,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"time"
 
@@ -167,7 +166,7 @@ func (e *exchange) run(ctx context.Context) *wire.Trouble {
 	sent := make(chan time.Time, 1)
 	over := make(chan struct{}) // closed when nobody waits for the body any more
 	go func() { sent <- e.send(u, goOn, over) }()
-	err := e.receive(u, goOn)
+	h, err := e.receive(u, goOn)
 	if e.resp == nil || e.resp.Status == 101 {
 		u.Close()
 	}
@@ -179,7 +178,7 @@ func (e *exchange) run(ctx context.Context) *wire.Trouble {
 		e.f.Times.RequestSent = <-sent
 	}
 	if err != nil {
-		return e.trouble(ctx, err)
+		return e.trouble(ctx, h, err)
 	}
 	return nil
 }
@@ -188,7 +187,7 @@ func (e *exchange) run(ctx context.Context) *wire.Trouble {
 func (e *exchange) send(u *wire.Upstream, goOn, over <-chan struct{}) time.Time {
 	body := e.m.body
 	if !e.m.expects {
-		if _, err := u.Write(append(e.m.head[:len(e.m.head):len(e.m.head)], body...)); err != nil {
+		if err := wire.Write(u, e.m.head, body); err != nil {
 			return time.Time{} // the answer, or its absence, tells
 		}
 		return time.Now()
@@ -211,23 +210,23 @@ func (e *exchange) send(u *wire.Upstream, goOn, over <-chan struct{}) time.Time 
 }
 
 // receive reads the answer to its end.
-func (e *exchange) receive(u *wire.Upstream, goOn chan<- struct{}) error {
+func (e *exchange) receive(u *wire.Upstream, goOn chan<- struct{}) (*wire.Head, error) {
 	continued := false
 	for {
 		if len(u.R.Buffered()) == 0 {
 			u.R.Grow()
 			if err := u.R.Fill(); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		e.f.Times.FirstByte = time.Now()
 		h, err := wire.ReadHead(u.R)
 		if err != nil {
-			return err
+			return h, err
 		}
 		p, f := wire.ParseResponse(h, e.m.method)
 		if f != nil {
-			return f
+			return h, f
 		}
 		if p.Interim() {
 			e.f.Interim = append(e.f.Interim, p.Message())
@@ -241,7 +240,7 @@ func (e *exchange) receive(u *wire.Upstream, goOn chan<- struct{}) error {
 		e.resp, e.respBody = p, p.Body()
 		e.s.opt.Recorder.Append(e.f.ID, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: p.Message()})
 		tape := wire.NewTape(e, flow.ResponseBody, e.s.opt.MaxBody, func() flow.ID { return e.f.ID })
-		return e.respBody.Copy(&limited{e.s.opt.MaxAnswer}, u.R, nil, tape)
+		return h, e.respBody.Copy(&limited{e.s.opt.MaxAnswer}, u.R, nil, tape)
 	}
 }
 
@@ -258,23 +257,18 @@ func (l *limited) Write(p []byte) (int, error) {
 }
 
 // trouble says why the exchange did not come to its end.
-func (e *exchange) trouble(ctx context.Context, err error) *wire.Trouble {
+func (e *exchange) trouble(ctx context.Context, h *wire.Head, err error) *wire.Trouble {
 	t := &wire.Trouble{Reason: wire.BrokenUpstream, Failure: flow.Failure{Side: "origin", Op: "read"}}
-	var f *wire.Fault
 	switch {
 	case ctx.Err() != nil:
 		t.Side, t.Op, t.Text = "why403", "abort", "the replay was stopped: "+context.Cause(ctx).Error()
 	case errors.Is(err, errTooLarge):
-		t.Side, t.Op = "why403", "read"
+		t.Side = "why403"
 		t.Text = fmt.Sprintf("the replay stopped reading after %d bytes of the answer", e.s.opt.MaxAnswer)
-	case errors.As(err, &f):
-		t.Reason, t.Op, t.Text = wire.Garbage, "parse", fmt.Sprintf("%s answered with something that is no HTTP/1 response: %s", e.f.Conn.Target, f.Text)
-	case e.resp != nil:
-		t.Text = fmt.Sprintf("the answer ended after %d bytes: %s", e.respBody.Size, wire.Readable(err))
-	case errors.Is(err, io.EOF):
-		t.Text = e.f.Conn.Target + " closed the connection without an answer"
+	case e.resp == nil:
+		return wire.NoAnswer(e.f.Conn.Target, h, err)
 	default:
-		t.Text = fmt.Sprintf("%s closed the connection without an answer (%s)", e.f.Conn.Target, wire.Readable(err))
+		t.Text = fmt.Sprintf("the answer ended after %d bytes: %s", e.respBody.Size, wire.Readable(err))
 	}
 	return t
 }

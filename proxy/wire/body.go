@@ -105,7 +105,7 @@ func (b *Body) Copy(dst io.Writer, src *Reader, head []byte, tape *Tape) error {
 		if f != nil {
 			return &CopyError{Malformed, f}
 		}
-		if err := write(dst, head, raw[:n]); err != nil {
+		if err := Write(dst, head, raw[:n]); err != nil {
 			return &CopyError{Writing, err}
 		}
 		head = nil
@@ -131,8 +131,8 @@ func (b *Body) Copy(dst io.Writer, src *Reader, head []byte, tape *Tape) error {
 	}
 }
 
-// write sends head and data, in one write if they fit a buffer together.
-func write(dst io.Writer, head, data []byte) error {
+// Write sends head and data, in one write if they fit a buffer together.
+func Write(dst io.Writer, head, data []byte) error {
 	if len(head) > 0 && len(data) > 0 && len(head)+len(data) <= bufferSize {
 		joint := joints.Get().(*[]byte)
 		defer joints.Put(joint)

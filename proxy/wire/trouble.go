@@ -126,6 +126,31 @@ func tlsTrouble(addr, name string, err error) *Trouble {
 	return t
 }
 
+// NoAnswer says why no final head came from addr: head is as much of one as
+// there is, err what ReadHead or ParseResponse said.
+func NoAnswer(addr string, head *Head, err error) *Trouble {
+	t := &Trouble{Reason: Garbage, Failure: flow.Failure{Side: "origin", Op: "parse"},
+		Hint: "check the port, and whether the server speaks another protocol there"}
+	var f *Fault
+	var remote *net.OpError
+	switch {
+	case errors.As(err, &f):
+		t.Text = fmt.Sprintf("%s answered with something that is no HTTP/1 response: %s", addr, f.Text)
+	case head != nil:
+		t.Text = fmt.Sprintf("%s closed the connection in the middle of the response head, after %q", addr, clip(string(head.Raw)))
+		t.Hint = "the server or something in front of it broke off: look at its log"
+	case errors.As(err, &remote) && remote.Op == "remote error": // TLS 1.3 says so only now
+		t.Reason, t.Op = HandshakeFailed, "tls"
+		t.Text = fmt.Sprintf("%s refused the TLS connection: %s", addr, strings.TrimPrefix(Readable(err), "tls: "))
+		t.Hint = "the server may want a client certificate"
+	default:
+		t.Reason, t.Op = BrokenUpstream, "read"
+		t.Text = fmt.Sprintf("%s closed the connection without an answer (%s)", addr, Readable(err))
+		t.Hint = "the server or something in front of it may have crashed, timed out or dropped the request: look at its log"
+	}
+	return t
+}
+
 func issuer(c *x509.Certificate) string {
 	if c == nil || c.Issuer.String() == "" {
 		return "an authority without a name"
