@@ -319,7 +319,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 				d.parent = &p
 			}
 		}
-		for _, t := range tries {
+		for _, t := range replays(ctx, o.Feed, &d.row, tries) {
 			if r, err := o.Feed.Row(ctx, t); err == nil {
 				d.tries = append(d.tries, r)
 				if d.fixedBy == 0 && ended(&r) && r.Status >= 200 && r.Status < 300 && !r.Refused() {

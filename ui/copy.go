@@ -11,7 +11,10 @@ import (
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/curl"
 	"github.com/why403/why403/flow/decode"
+	"github.com/why403/why403/flow/redact"
 	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/inspect/report"
 	"github.com/why403/why403/ui/safe"
 )
 
@@ -21,21 +24,47 @@ type copyItem struct {
 	make      func(c copySource) (string, error)
 }
 
-// copySource is what the items are made of.
+// copySource is what the items are made of; masked, the flow is a copy without secrets.
 type copySource struct {
-	d      *dossier
-	whole  *flow.Flow
-	masked bool
+	flow *flow.Flow
+	exp  *inspect.Explained // nil: not refused
+	mask *redact.Masker     // nil: the truth
 }
 
 var copyItems = []copyItem{
-	{"c", "curl command", func(c copySource) (string, error) { return curl.Command(c.whole, curl.Options{}) }},
-	{"u", "URL", func(c copySource) (string, error) { return c.whole.URL(), nil }},
-	{"h", "request headers", func(c copySource) (string, error) { return fields(c.whole.Request), nil }},
-	{"b", "request body", func(c copySource) (string, error) { return string(c.whole.Request.Body.Data), nil }},
-	{"H", "response headers", func(c copySource) (string, error) { return fields(c.whole.Response), nil }},
-	{"B", "response body", func(c copySource) (string, error) { return answerText(c.whole), nil }},
-	{"v", "verdict", func(c copySource) (string, error) { return verdictText(c.d), nil }},
+	{"c", "curl command", func(c copySource) (string, error) {
+		o := curl.Options{}
+		if c.mask != nil {
+			o.Variables = c.mask.Variables()
+		}
+		return curl.Command(c.flow, o)
+	}},
+	{"u", "URL", func(c copySource) (string, error) { return c.flow.URL(), nil }},
+	{"h", "request headers", func(c copySource) (string, error) { return fields(c.flow.Request), nil }},
+	{"b", "request body", func(c copySource) (string, error) { return string(c.flow.Request.Body.Data), nil }},
+	{"H", "response headers", func(c copySource) (string, error) { return fields(c.flow.Response), nil }},
+	{"B", "response body", func(c copySource) (string, error) { return answerText(c.flow), nil }},
+	{"v", "verdict", func(c copySource) (string, error) { return c.report(report.Text, report.TextOptions{}) }},
+	{"m", "report in Markdown", func(c copySource) (string, error) {
+		return c.report(func(w io.Writer, list []inspect.Explained, _ report.TextOptions) error {
+			return report.Markdown(w, list)
+		}, report.TextOptions{})
+	}},
+}
+
+// report writes what was found out, "" if the flow was not refused.
+func (c copySource) report(write func(io.Writer, []inspect.Explained, report.TextOptions) error, o report.TextOptions) (string, error) {
+	if c.exp == nil || !c.exp.Refused {
+		return "", nil
+	}
+	var b strings.Builder
+	if err := write(&b, []inspect.Explained{*c.exp}, o); err != nil {
+		return "", err
+	}
+	if c.mask != nil {
+		return c.mask.Text(b.String()), nil
+	}
+	return b.String(), nil
 }
 
 func fields(m *flow.Message) string {
@@ -45,22 +74,6 @@ func fields(m *flow.Message) string {
 	var b strings.Builder
 	for _, h := range m.Header {
 		b.WriteString(h.Name + ": " + h.Value + "\n")
-	}
-	return b.String()
-}
-
-func verdictText(d *dossier) string {
-	if d == nil || d.exp == nil || d.exp.Verdict == nil {
-		return ""
-	}
-	v := d.exp.Verdict
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: %d\n%s (%s, %s)\n", d.exp.Method, d.exp.URL, d.exp.Status, v.Summary, v.Cause, v.Confidence)
-	for _, e := range v.Evidence {
-		fmt.Fprintf(&b, "  %s: %q\n", e.Where, e.Quote)
-	}
-	if v.NextStep != "" {
-		fmt.Fprintf(&b, "next: %s\n", v.NextStep)
 	}
 	return b.String()
 }
@@ -128,23 +141,33 @@ func (m *model) copyItem(c *copyMenu, it copyItem) tea.Cmd {
 		return nil
 	}
 	feed, ctx := m.o.Feed, m.ctx
-	src := copySource{masked: c.masked}
+	src := copySource{}
 	if d := m.inspector.d; d != nil && d.row.ID == c.id {
-		src.d = d
+		src.exp = d.exp
 	}
 	return func() tea.Msg {
-		var err error
-		if src.whole, err = whole(ctx, feed, c.id); err == nil {
-			src.whole, err = wholeAnswer(ctx, feed, src.whole)
+		f, err := whole(ctx, feed, c.id)
+		if err == nil {
+			f, err = wholeAnswer(ctx, feed, f)
 		}
 		if err != nil {
 			return toastMsg{false, fmt.Sprintf("copy %s: %v", it.name, err)}
+		}
+		src.flow = f
+		what := string(it.name)
+		if c.masked {
+			src.mask = redact.New()
+			if it.key == "c" {
+				src.mask = redact.Runnable() // what is pasted asks for the secrets
+			}
+			src.flow = src.mask.Flow(f)
+			what += " (masked)"
 		}
 		text, err := it.make(src)
 		if err != nil {
 			return toastMsg{false, fmt.Sprintf("copy %s: %v", it.name, err)}
 		}
-		return copiedMsg{string(it.name), text}
+		return copiedMsg{what, text}
 	}
 }
 

@@ -101,6 +101,7 @@ var bindings = []binding{
 	{partnerAfter, anywhere, []string{"]"}, "later partner", "compare with a later success", "Refusal", 0},
 
 	{copyTrue, anywhere, []string{"y"}, "copy", "copy as curl, URL, header, body, verdict", "Take away", 4},
+	{copyMasked, anywhere, []string{"Y"}, "copy masked", "the same with secrets masked", "Take away", 0},
 
 	{filterFlows, anywhere, []string{"/"}, "filter", "show only flows that match", "Find", 8},
 	{presetAll, anywhere, []string{"1"}, "all", "all flows", "Find", 0},

@@ -43,7 +43,7 @@ func arrange(w, h int, open, editing, zoomed bool) layout {
 	case editing:
 		l.editor = body
 	case w >= wide && !zoomed:
-		left := min(w*57/100, 150)
+		left := min(w*58/100, 150)
 		l.list = rect{body.x, body.y, left, body.h}
 		l.split = left
 		l.inspector = rect{left + 1, body.y, w - left - 1, body.h}

@@ -19,6 +19,7 @@ type list struct {
 	// follow keeps the cursor on the newest row, until somebody moves it.
 	follow bool
 	newer  int // rows that came since the cursor was moved
+	host   int // widest host drawn so far, in cells: the column only grows
 }
 
 func newList() list { return list{rows: newRows(), follow: true} }

@@ -14,7 +14,7 @@ import (
 type columns struct{ id, clock, method, status, host, path, took, why int }
 
 // columnsFor shares w cells. The verdict keeps its place longest: it is what people came for.
-func columnsFor(w int, last flow.ID) columns {
+func columnsFor(w int, last flow.ID, host int) columns {
 	c := columns{id: max(4, len(strconv.FormatInt(int64(last), 10))), method: 7, status: 3, took: 7, why: 13}
 	rest := w - 1 - c.id - c.method - c.status - c.took - 5 // gutter, gaps
 	if w >= 84 {
@@ -22,7 +22,7 @@ func columnsFor(w int, last flow.ID) columns {
 		rest -= 9
 	}
 	if w >= 72 {
-		c.host = max(12, min(26, rest*28/100))
+		c.host = max(12, min(host, 30, rest*33/100))
 		rest -= c.host + 1
 	}
 	c.why = max(c.why, min(42, rest*58/100))
@@ -31,7 +31,7 @@ func columnsFor(w int, last flow.ID) columns {
 }
 
 func (l *list) header(th *theme, w int) string {
-	c, r := columnsFor(w, l.last), row(w)
+	c, r := columnsFor(w, l.last, l.host), row(w)
 	r.gap(1).right(th.muted, safe.Of("#"), c.id).gap(1)
 	if c.clock > 0 {
 		r.left(th.muted, safe.Of("time"), c.clock).gap(1)
@@ -46,9 +46,14 @@ func (l *list) header(th *theme, w int) string {
 
 // view draws h rows of w cells, the first with the names of the columns.
 func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time.Location) []string {
+	for i := l.top; i < min(l.top+h, l.len()); i++ {
+		if r, _ := l.rows.get(l.at(i)); r != nil && r.Kind == flow.Exchange {
+			l.host = max(l.host, safe.Of(r.Authority).Width())
+		}
+	}
 	out := make([]string, 0, h)
 	out = append(out, l.header(th, w))
-	c := columnsFor(w, l.last)
+	c := columnsFor(w, l.last, l.host)
 	for i := l.top; i < l.len() && len(out) < h; i++ {
 		id := l.at(i)
 		r, known := l.rows.get(id)

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,25 @@ func lastSuccess(ctx context.Context, feed Feed, d *dossier) flow.ID {
 
 func succeeded(r *session.Row) bool {
 	return ended(r) && r.Status >= 200 && r.Status < 300 && !r.Refused()
+}
+
+// replays are the ids of the replays of a flow: those seen as they came, and those that the session
+// holds of the same endpoint, oldest first.
+func replays(ctx context.Context, feed Feed, r *session.Row, seen []flow.ID) []flow.ID {
+	if r.Kind != flow.Exchange {
+		return nil
+	}
+	rows, err := feed.History(ctx, r.Endpoint, feed.Last()+1, 50)
+	if err != nil {
+		return seen
+	}
+	for i := range rows {
+		if rows[i].Parent == r.ID && !slices.Contains(seen, rows[i].ID) {
+			seen = append(seen, rows[i].ID)
+		}
+	}
+	slices.Sort(seen)
+	return seen
 }
 
 // learnFrom bounds what the noise of an endpoint is learnt from: flows, and bytes of one body.
@@ -186,7 +206,7 @@ func comparison(f, partner *flow.Flow, learned *diff.Learned) compare {
 	}{
 		{flow.InMethod, "method", ""}, {flow.InHost, "host", ""}, {flow.InPath, "path", ""}, {flow.InQuery, "query parameter", "query parameters"},
 		{flow.InHeader, "header", "headers"}, {flow.InCookie, "cookie", "cookies"}, {flow.InJWT, "token claim", "token claims"},
-		{flow.InJSON, "JSON value", "JSON values"}, {flow.InForm, "form field", "form fields"}, {flow.InMultipart, "part", "parts"}, {flow.InBody, "body", "body"},
+		{flow.InJSON, "JSON value", "JSON values"}, {flow.InForm, "form field", "form fields"}, {flow.InMultipart, "part", "parts"}, {flow.InBody, "body", ""},
 	} {
 		switch n := df.Same[p.place]; {
 		case n == 0:

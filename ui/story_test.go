@@ -278,6 +278,23 @@ func TestCopy(t *testing.T) {
 	if !strings.Contains(s.clip.text, "CSRF Failed") {
 		t.Errorf("copied %q", s.clip.text)
 	}
+	s.press("y", "c")
+	if !strings.HasPrefix(s.clip.text, "curl ") || !strings.Contains(s.clip.text, "csrftoken=kH3vXq0a") {
+		t.Errorf("copied %q", s.clip.text)
+	}
+	s.press("Y", "c")
+	s.sees("curl command (masked) copied")
+	if !strings.HasPrefix(s.clip.text, "curl ") && !strings.Contains(s.clip.text, "WHY403_SECRET") || strings.Contains(s.clip.text, "9f8e7d") {
+		t.Errorf("copied %q", s.clip.text)
+	}
+	s.press("y", "v")
+	if !strings.Contains(s.clip.text, "csrf-missing") {
+		t.Errorf("copied %q", s.clip.text)
+	}
+	s.press("Y", "m")
+	if !strings.Contains(s.clip.text, "# Refused requests") || strings.Contains(s.clip.text, "kH3vXq0a") {
+		t.Errorf("copied %q", s.clip.text)
+	}
 	s.clip.local, s.clip.text = false, ""
 	s.press("y", "u")
 	s.sees("URL copied through the terminal (OSC 52), to where it runs")

@@ -142,6 +142,9 @@ func (m *model) header(w int) string {
 	if m.stats.NotKept > 0 {
 		l.gap(3).text(th.bad, safe.Of("! "+count(int64(m.stats.NotKept))+" not kept"))
 	}
+	if m.stats.Err != "" {
+		l.gap(3).text(th.bad, safe.Join(safe.Of("! disk: "), safe.Of(m.stats.Err)))
+	}
 	total := 0
 	for _, p := range right {
 		total += p.text.Width()

@@ -135,6 +135,10 @@ func where(w string) (string, string) {
 		return "response", ""
 	case "response.header":
 		return "response", name
+	case "response.trailer":
+		return "response", "trailer " + name
+	case "response.status":
+		return "response", "status"
 	case "request.header":
 		return "request", name
 	case "request.body":
