@@ -78,7 +78,7 @@ func newCA(std stdio) *cobra.Command {
 
 func showCA(out io.Writer, info certs.Info) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "subject\t%s\n", info.Subject)
+	fmt.Fprintf(w, "name\t%s\n", info.Name)
 	fmt.Fprintf(w, "certificate\t%s\n", info.Cert)
 	fmt.Fprintf(w, "key\t%s\n", info.Key)
 	fmt.Fprintf(w, "valid\t%s to %s\n", info.NotBefore.Format(time.DateOnly), info.NotAfter.Format(time.DateOnly))

@@ -73,6 +73,7 @@ why403 explain page.har`,
 			return runScreen(cmd.Context(), std, o)
 		},
 	}
+	root.SuggestionsMinimumDistance = 2
 	o.add(root.Flags())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err, "see "+cmd.CommandPath()+" --help")

@@ -39,7 +39,7 @@ func newSessions(std stdio) *cobra.Command {
 					if err != nil {
 						return err
 					}
-					if err := session.Remove(name); err != nil {
+					if err := removeSession(name); err != nil {
 						return failed(err, "why403 sessions list shows what there is")
 					}
 				}
@@ -48,6 +48,19 @@ func newSessions(std stdio) *cobra.Command {
 		},
 	)
 	return cmd
+}
+
+// removeSession deletes a session. Outside the folder of sessions it must be
+// one by its content, for nothing else may be lost by a slip of the keyboard.
+func removeSession(name string) error {
+	if filepath.Dir(name) != session.Dir() {
+		s, err := session.Open(name, session.Options{})
+		if err != nil {
+			return fmt.Errorf("%s is left as it is: %w", name, err)
+		}
+		s.Close()
+	}
+	return session.Remove(name)
 }
 
 func listSessions(std stdio) error {
