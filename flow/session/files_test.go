@@ -391,3 +391,24 @@ func TestTemporarySessionWithoutAHome(t *testing.T) {
 		t.Errorf("left: %v", names)
 	}
 }
+
+func TestEndpointsOfOtherRulesAreMadeAnew(t *testing.T) {
+	path := saved(t, filepath.Join(t.TempDir(), "run.why403"), 5)
+	alter(t, path, "UPDATE session SET template = 0; UPDATE endpoint SET key = CAST('by other rules' AS BLOB)")
+	key := flow.Endpoint(post())
+	for n, o := range []Options{{}, {Writable: true}, {}} {
+		s, err := Open(path, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := s.History(deadline(t), key, 5, 3); err != nil || len(rows) != 3 || rows[0].ID != 4 || rows[0].Endpoint != key {
+			t.Errorf("writable %t: %v %+v", o.Writable, err, rows)
+		}
+		if s.stale != (n == 0) {
+			t.Errorf("opened for the %dth time: stale is %t", n, s.stale)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -83,9 +83,10 @@ func (s *Store) follow(c *conn, frozen bool) {
 func (s *Store) orphans(c *conn) error {
 	var list []Row
 	var fault error
+	rr := s.rowReader()
 	err := c.query(s.ctx, rowColumns+"WHERE open = 1", func(r row) bool {
 		list = append(list, Row{})
-		fault = s.scanRow(r, &list[len(list)-1])
+		fault = rr.read(r, &list[len(list)-1])
 		return fault == nil
 	})
 	s.mu.Lock()

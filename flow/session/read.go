@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -29,13 +30,31 @@ func (s *Store) underWay(id flow.ID) bool {
 	return e != nil && e.live != nil
 }
 
-// rowColumns are what scanRow reads.
-const rowColumns = "SELECT id, rev, open, row, note FROM flow "
+// rowColumns are what a rowReader reads.
+const rowColumns = "SELECT id, rev, open, row, note, endpoint FROM flow "
 
-func (s *Store) scanRow(r row, to *Row) error {
+// rowReader turns the rows of one query into ours.
+type rowReader struct {
+	s *Store
+	// endpoints are the keys that came by, by their number in the file; bounded by maxKnown.
+	endpoints map[int64]string
+}
+
+func (s *Store) rowReader() *rowReader { return &rowReader{s: s, endpoints: map[int64]string{}} }
+
+func (rr *rowReader) read(r row, to *Row) error {
 	*to = Row{ID: flow.ID(r.int(0)), Rev: Rev(r.int(1))}
+	n := r.int(5)
+	known, ok := rr.endpoints[n]
+	to.Endpoint = known
 	if err := to.decode(r.text(3)); err != nil {
 		return fmt.Errorf("flow %d: %w", to.ID, err)
+	}
+	if !ok && !rr.s.stale {
+		if len(rr.endpoints) >= maxKnown {
+			clear(rr.endpoints)
+		}
+		rr.endpoints[n] = to.Endpoint
 	}
 	if b := r.bytes(4); b != nil {
 		a, err := decodeNote(string(b))
@@ -44,7 +63,7 @@ func (s *Store) scanRow(r row, to *Row) error {
 		}
 		to.annotate(&a)
 	}
-	if r.int(2) != 0 && !s.followed() {
+	if r.int(2) != 0 && !rr.s.followed() {
 		to.unfinished()
 	}
 	return nil
@@ -56,10 +75,11 @@ func (s *Store) rows(ctx context.Context, n int, where string, args ...driver.Va
 	values = append(append(values, args...), int64(n))
 	err = s.read(ctx, func(c *conn) error {
 		var fault error
+		rr := s.rowReader()
 		list = make([]Row, 0, min(n, 256))
 		err := c.query(ctx, rowColumns+where+" LIMIT ?", func(r row) bool {
 			list = append(list, Row{})
-			fault = s.scanRow(r, &list[len(list)-1])
+			fault = rr.read(r, &list[len(list)-1])
 			return fault == nil
 		}, values...)
 		if err == nil {
@@ -135,11 +155,32 @@ func (s *Store) Page(ctx context.Context, from flow.ID, n int) ([]Row, error) {
 // History is up to n rows of the flows of an endpoint (flow.Endpoint) with IDs below before, newest first.
 func (s *Store) History(ctx context.Context, endpoint string, before flow.ID, n int) ([]Row, error) {
 	memory := s.memory(func(r *Row) bool { return r.ID < before && r.Endpoint == endpoint })
+	if s.stale {
+		file, err := s.sift(ctx, endpoint, before, n)
+		return join(file, memory, true, n), err
+	}
 	file, err := s.rows(ctx, n, "WHERE endpoint = (SELECT id FROM endpoint WHERE key = ?) AND id < ? ORDER BY id DESC", []byte(endpoint), int64(before))
 	if err != nil {
 		return nil, err
 	}
 	return join(file, memory, true, n), nil
+}
+
+// sift is the slow way to a history: for a file, open for reading, whose endpoints are of other rules than ours.
+func (s *Store) sift(ctx context.Context, endpoint string, before flow.ID, n int) (list []Row, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		var fault error
+		rr := s.rowReader()
+		err := c.query(ctx, rowColumns+"WHERE id < ? ORDER BY id DESC", func(r row) bool {
+			var to Row
+			if fault = rr.read(r, &to); fault == nil && to.Endpoint == endpoint {
+				list = append(list, to)
+			}
+			return fault == nil && len(list) < n
+		}, int64(before))
+		return errors.Join(err, fault)
+	})
+	return list, err
 }
 
 // HistoryOfHost is History for all flows to a scheme and authority.
@@ -163,6 +204,7 @@ func (s *Store) Scan(ctx context.Context, yield func(*Row) bool) error {
 	err := s.read(ctx, func(c *conn) error {
 		var fault error
 		var to Row
+		rr := s.rowReader()
 		err := c.query(ctx, rowColumns+"ORDER BY id", func(r row) bool {
 			id := flow.ID(r.int(0))
 			for len(memory) > 0 && memory[0].ID < id {
@@ -174,7 +216,7 @@ func (s *Store) Scan(ctx context.Context, yield func(*Row) bool) error {
 			if len(memory) > 0 && memory[0].ID == id {
 				return true // its turn comes with the next
 			}
-			if fault = s.scanRow(r, &to); fault != nil {
+			if fault = rr.read(r, &to); fault != nil {
 				return false
 			}
 			return give(&to)

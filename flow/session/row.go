@@ -157,7 +157,7 @@ func (r *Row) encode() []byte {
 }
 
 // decode fills r from a row's blob. The strings are parts of blob. It leaves
-// ID, Rev and the note alone.
+// ID, Rev and the note alone, and an endpoint that is known.
 func (r *Row) decode(blob string) error {
 	d := decoder{s: blob}
 	if d.byte() != rowVersion {
@@ -171,7 +171,9 @@ func (r *Row) decode(blob string) error {
 	r.Method, r.Scheme, r.Authority, r.Target = d.str(), d.str(), d.str(), d.str()
 	r.Status, r.ReqBytes, r.RespBytes = int(d.int()), d.int(), d.int()
 	r.ContentType, r.Err, r.ErrSide = d.str(), d.str(), d.str()
-	r.Endpoint = r.endpoint(request)
+	if r.Endpoint == "" {
+		r.Endpoint = r.endpoint(request)
+	}
 	return d.err()
 }
 

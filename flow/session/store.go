@@ -41,6 +41,7 @@ type Store struct {
 	readOnly bool
 	created  time.Time
 	source   string
+	stale    bool  // the file's endpoints are of other rules than flow.TemplateVersion, and cannot be written anew
 	lock     *lock // nil: reading only
 	readers  *pool
 	ctx      context.Context // ends with Close
@@ -128,7 +129,10 @@ func Open(path string, o Options) (*Store, error) {
 		if err := c.script(ctx, forWriting); err != nil {
 			return err
 		}
-		return migrate(ctx, c, migrations)
+		if err := migrate(ctx, c, migrations); err != nil {
+			return err
+		}
+		return rederive(ctx, c)
 	})
 }
 
@@ -191,7 +195,8 @@ func explainOnce(path string, err error) error {
 // load reads what the hub needs to know of the file.
 func (s *Store) load(c *conn) error {
 	var rev Rev
-	err := c.query(s.ctx, "SELECT created, source, flows, refused, lost, (SELECT max(id) FROM flow), (SELECT max(rev) FROM flow) FROM session", func(r row) bool {
+	err := c.query(s.ctx, "SELECT created, source, flows, refused, lost, (SELECT max(id) FROM flow), (SELECT max(rev) FROM flow), template FROM session", func(r row) bool {
+		s.stale = r.int(7) != flow.TemplateVersion
 		s.created, s.source = time.Unix(0, r.int(0)), r.text(1)
 		s.totals = totals{flows: r.int(2), refused: r.int(3), lost: r.int(4)}
 		s.last, rev = flow.ID(r.int(5)), Rev(r.int(6))
