@@ -31,8 +31,10 @@ type client struct {
 	hello     *wire.Hello // for TLS to target
 	broken    *wire.Trouble
 
-	facts flow.Conn // what all exchanges here have in common
-	ups   map[string]*wire.Upstream
+	facts   flow.Conn // what all exchanges here have in common
+	ups     map[string]*wire.Upstream
+	asked   bool  // a request, or what was to be one, has come; in a tunnel: inside it
+	readErr error // why await gave up
 }
 
 func newClient(s *Server, ctx context.Context, conn net.Conn) *client {
@@ -77,8 +79,8 @@ func (c *client) await() bool {
 	ok := false
 	for _, d := range []time.Duration{c.s.limits.upstreamIdle, c.s.limits.idle - c.s.limits.upstreamIdle} {
 		c.conn.SetReadDeadline(time.Now().Add(d))
-		err := c.r.Fill()
-		if ok = err == nil; ok || !isTimeout(err) {
+		c.readErr = c.r.Fill()
+		if ok = c.readErr == nil; ok || !isTimeout(c.readErr) {
 			break
 		}
 		c.dropIdle(time.Now())
@@ -99,6 +101,7 @@ func (c *client) dropIdle(now time.Time) {
 // one serves one request and reports whether another may follow.
 func (c *client) one() bool {
 	start := time.Now()
+	c.asked = true
 	head, err := c.readHead()
 	if err != nil {
 		return c.noHead(start, head, err)

@@ -99,8 +99,17 @@ func (c *client) intercept(x *exchange, early *wire.Upstream) {
 	c.authority = authorityFor(x.req.Authority, i.facts.ServerName)
 	c.hello, c.broken = &i.hello, i.broken
 	c.speak(secure)
+	done := time.Now()
 	c.serve()
+	if !c.asked && c.readErr != nil && !isTimeout(c.readErr) && c.ctx.Err() == nil && time.Since(done) < hangUp {
+		c.noHandshake(start, i, fmt.Errorf("%w: %w", errNothingAsked, c.readErr))
+	}
 }
+
+// hangUp is how soon a client goes away that does not like the certificate. One that connected ahead of need stays longer.
+const hangUp = time.Second
+
+var errNothingAsked = errors.New("closed after the handshake without a request")
 
 // authorityFor is where a client wanted to go: the CONNECT target, or the name
 // that it asked for in SNI where the target is but an address.
@@ -233,6 +242,7 @@ func (c *client) noHandshake(start time.Time, i *interception, err error) {
 
 // handshakeText says why a handshake with a client failed, and what that usually means.
 func handshakeText(i *interception, err error) string {
+	const distrust = "the client does not trust why403's certificate authority, or pins the server's certificate"
 	var remote *net.OpError
 	switch {
 	case i.refuse != nil:
@@ -241,16 +251,21 @@ func handshakeText(i *interception, err error) string {
 		alert := strings.TrimPrefix(remote.Err.Error(), "tls: ")
 		switch alert {
 		case "unknown certificate authority", "bad certificate", "unknown certificate", "certificate unknown":
-			return fmt.Sprintf("the client does not trust why403's certificate authority, or pins the server's certificate (TLS alert: %s)", alert)
+			return distrust + " (TLS alert: " + alert + ")"
 		case "protocol version not supported", "handshake failure":
 			return "the client and why403 have no TLS version or cipher in common (TLS alert: " + alert + ")"
 		}
 		return "the client gave up the handshake (TLS alert: " + alert + ")"
+	case strings.HasSuffix(err.Error(), "tls: bad record MAC"):
+		// OpenSSL 3 sends its alert in the clear when it does not like the certificate of a TLS 1.3 server.
+		return distrust + " (it broke off the handshake as OpenSSL does then)"
+	case errors.Is(err, errNothingAsked):
+		return "the client closed the connection right after the handshake, without a request: GnuTLS (wget, git) does so when it does not trust why403's certificate authority; so does a client that only connected ahead"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		if i.facts == nil {
 			return "the client closed the connection before its hello was complete"
 		}
-		return "the client closed the connection when it saw why403's certificate: it does not trust the authority, or pins the server's"
+		return distrust + " (it closed the connection when it saw ours)"
 	case isTimeout(err):
 		return "the client did not finish the handshake in time"
 	}

@@ -49,7 +49,7 @@ func (c *client) tunnel(x *exchange) bool {
 
 // enter makes c the inside of the tunnel that x asked for.
 func (c *client) enter(x *exchange, scheme string, u *wire.Upstream) {
-	c.inside, c.scheme, c.target = true, scheme, x.target
+	c.inside, c.asked, c.scheme, c.target = true, false, scheme, x.target
 	c.authority = flow.Canonical(scheme, x.req.Authority)
 	if u != nil {
 		c.ups[scheme+" "+c.target] = u

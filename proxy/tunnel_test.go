@@ -283,10 +283,38 @@ func TestAClientThatDoesNotTrustUs(t *testing.T) {
 			VerifyConnection: func(tls.ConnectionState) error { tunnel.Close(); return errAny }})
 		s.Handshake()
 		f := l.tape.done(t, 1).flow
-		if f.Kind != flow.Handshake || !strings.Contains(f.Err.Text, "when it saw why403's certificate") {
+		if f.Kind != flow.Handshake || !strings.Contains(f.Err.Text, "closed the connection when it saw ours") {
 			t.Errorf("recorded %s %v", f.Kind, f.Err)
 		}
 	})
+}
+
+func TestAClientThatHangsUpAfterTheHandshake(t *testing.T) {
+	l := newLab(t)
+	o := l.origin(l.origins.config(), okOrigin)
+	p := l.secure(l.connect(o.addr), "127.0.0.1", "http/1.1")
+	p.Close()
+	f := l.tape.done(t, 1).flow
+	if f.Kind != flow.Handshake || f.Err.Side != "client" || !strings.Contains(f.Err.Text, "GnuTLS") {
+		t.Errorf("recorded %s %v", f.Kind, f.Err)
+	}
+}
+
+// OpenSSL sends its alert in the clear, which crypto/tls takes for a broken record.
+func TestAClientThatBreaksOffAsOpenSSLDoes(t *testing.T) {
+	l := newLab(t)
+	o := l.origin(l.origins.config(), okOrigin)
+	tunnel := l.connect(o.addr)
+	s := tls.Client(tunnel.Conn, &tls.Config{ServerName: "app.test", InsecureSkipVerify: true, MinVersion: tls.VersionTLS13,
+		VerifyConnection: func(tls.ConnectionState) error {
+			tunnel.send("\x15\x03\x03\x00\x02\x02\x30") // fatal, unknown_ca (RFC 8446, 6)
+			tunnel.all()
+			return errAny
+		}})
+	s.Handshake()
+	if f := l.tape.done(t, 1).flow; f.Kind != flow.Handshake || !strings.Contains(f.Err.Text, "does not trust") {
+		t.Errorf("recorded %s %v", f.Kind, f.Err)
+	}
 }
 
 // A proxy behind a tunnel is asked, as it would be without us.
