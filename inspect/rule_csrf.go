@@ -267,7 +267,7 @@ func (c *Case) csrfPatch(t csrfState) []flow.Change {
 		}
 	}
 	switch {
-	case cookie.name != "" && (t.scheme.Same || t.vendor == nil && c.doubleSubmit(cookie.name)):
+	case cookie.name != "" && (t.scheme.Same || c.doubleSubmit(cookie.name)):
 		value = cookie.value
 		if t.scheme.Unescape || strings.EqualFold(cookie.name, "XSRF-TOKEN") {
 			if u, err := url.QueryUnescape(value); err == nil {
@@ -310,7 +310,8 @@ func (c *Case) csrfFieldPatch(t csrfState) []flow.Change {
 	return []flow.Change{{Part: flow.InForm, Name: t.token.name, Before: str(t.token.value), After: str(value)}}
 }
 
-// doubleSubmit: by its name the cookie is made to be read by scripts and sent back.
+// doubleSubmit: by its name the cookie is made to be read by scripts and sent
+// back as it is: Angular's convention, Django's (which masks tokens but takes the cookie's value), and plain ones.
 func (c *Case) doubleSubmit(name string) bool {
 	return equalFold(name, "XSRF-TOKEN", "csrftoken", "csrf_token", "csrf-token")
 }

@@ -166,9 +166,9 @@ func (c *Cond) match(x *Exchange) ([]Quote, bool) {
 		_, ok := c.text(x.Response.Reason, "")
 		return nil, ok // the status line has no place of its own in the evidence
 	case "path":
-		return c.text(x.Path, "request.url")
+		return c.inURL(x, x.Path)
 	case "host":
-		return c.text(x.Host, "request.url")
+		return c.inURL(x, x.Host)
 	case "url":
 		return c.text(x.URL, "request.url")
 	case "json":
@@ -220,6 +220,15 @@ func (c *Cond) field(m *flow.Message, trailer bool, where string) ([]Quote, bool
 		}
 	}
 	return nil, false
+}
+
+// inURL is text for a part of the URL; the offset is that in the whole.
+func (c *Cond) inURL(x *Exchange, part string) ([]Quote, bool) {
+	q, ok := c.text(part, "request.url")
+	if len(q) > 0 {
+		q[0].Offset += max(0, strings.Index(x.URL, part))
+	}
+	return q, ok
 }
 
 // text applies the operator; the quotation is the part that matched.
