@@ -95,13 +95,10 @@ func (s *Store) orphans(c *conn) error {
 		e := s.of[r.ID]
 		if e == nil {
 			e = &entry{}
-			s.of[r.ID] = e
-			s.settled++
 		}
 		e.row = r
 		s.touch(e)
 	}
-	s.forget()
 	return errors.Join(err, fault)
 }
 
@@ -115,10 +112,7 @@ func (s *Store) refresh(c *conn) error {
 		s.readFault = nil
 		if rev := Rev(r.int(4)); rev > s.rev {
 			s.rev, s.forgotten = rev, rev
-			if s.wait != nil {
-				close(s.wait)
-				s.wait = nil
-			}
+			s.wake()
 		}
 		return false
 	})

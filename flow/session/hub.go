@@ -78,8 +78,8 @@ func (s *Store) Begin(f *flow.Flow) flow.ID {
 	if l.f.Response != nil {
 		e.row.State = Streaming
 	}
-	s.of[f.ID] = e
 	s.touch(e)
+	s.active++
 	if s.readOnly || s.closed || !s.room(need) {
 		s.lose(e)
 		s.touch(e)
@@ -157,6 +157,7 @@ func (s *Store) End(id flow.ID, o flow.Outcome) {
 	}
 	l := e.live
 	l.ended = true
+	s.active--
 	l.complete(o)
 	e.row.Start, e.row.Duration = l.f.Times.Start, l.f.Times.Duration()
 	e.row.question(&l.f)
@@ -297,7 +298,7 @@ func (s *Store) room(need int64) bool {
 	if s.stalled {
 		return false
 	}
-	s.wake()
+	s.hurry()
 	timer := time.NewTimer(headWait)
 	defer timer.Stop()
 	for {
@@ -354,9 +355,10 @@ func (s *Store) bury(e *entry) {
 	}
 	if !s.closed && !s.readOnly && s.tombs < maxTombs {
 		s.tombs++
-		s.push(&job{kind: jobLost, id: e.row.ID, row: e.row})
+		s.push(&job{kind: jobLost, id: e.row.ID, live: l, row: e.row})
+	} else {
+		s.settle(e)
 	}
-	s.settle(e)
 	s.touch(e)
 }
 
@@ -373,7 +375,7 @@ func (s *Store) Committed(ctx context.Context, id flow.ID) error {
 		}
 		done := l.done
 		if l.ended {
-			s.wake()
+			s.hurry()
 		}
 		s.mu.Unlock()
 		select {

@@ -33,7 +33,7 @@ func (s *Store) Add(ctx context.Context, f *flow.Flow) (flow.ID, error) {
 	defer s.mu.Unlock()
 	for s.queued > 0 && s.queued+need > s.o.QueueBytes/2 && !s.closed {
 		moved := s.moved
-		s.wake()
+		s.hurry()
 		s.mu.Unlock()
 		select {
 		case <-moved:
@@ -51,7 +51,6 @@ func (s *Store) Add(ctx context.Context, f *flow.Flow) (flow.ID, error) {
 	l.f.ID = s.last
 	e := &entry{live: l, row: rowOf(&l.f)}
 	e.row.State = Streaming
-	s.of[l.f.ID] = e
 	s.touch(e)
 	body := l.body[RequestSide].kept + l.body[ResponseSide].kept
 	s.queued += body // counted by the chunks

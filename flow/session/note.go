@@ -75,7 +75,7 @@ func (s *Store) ask(ctx context.Context, j *job) error {
 	}
 	s.queued += j.cost
 	s.push(j)
-	s.wake()
+	s.hurry()
 	s.mu.Unlock()
 	select {
 	case err := <-j.reply:
@@ -194,7 +194,7 @@ func (s *Store) Annotation(ctx context.Context, id flow.ID) (a flow.Annotation, 
 		}
 		return fault
 	})
-	if errors.Is(err, ErrNoFlow) && s.underWay(id) {
+	if errors.Is(err, ErrNoFlow) && s.isUnderWay(id) {
 		return flow.Annotation{}, nil
 	}
 	return a, err

@@ -23,7 +23,7 @@ func (s *Store) read(ctx context.Context, f func(*conn) error) error {
 	return explain(s.path, err)
 }
 
-func (s *Store) underWay(id flow.ID) bool {
+func (s *Store) isUnderWay(id flow.ID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.of[id]
@@ -31,7 +31,7 @@ func (s *Store) underWay(id flow.ID) bool {
 }
 
 // rowColumns are what a rowReader reads.
-const rowColumns = "SELECT id, rev, open, row, note, endpoint FROM flow "
+const rowColumns = "SELECT id, rev, endpoint * 2 + open, row, note FROM flow "
 
 // rowReader turns the rows of one query into ours.
 type rowReader struct {
@@ -44,7 +44,7 @@ func (s *Store) rowReader() *rowReader { return &rowReader{s: s, endpoints: map[
 
 func (rr *rowReader) read(r row, to *Row) error {
 	*to = Row{ID: flow.ID(r.int(0)), Rev: Rev(r.int(1))}
-	n := r.int(5)
+	n := r.int(2) >> 1
 	known, ok := rr.endpoints[n]
 	to.Endpoint = known
 	if err := to.decode(r.text(3)); err != nil {
@@ -63,7 +63,7 @@ func (rr *rowReader) read(r row, to *Row) error {
 		}
 		to.annotate(&a)
 	}
-	if r.int(2) != 0 && !rr.s.followed() {
+	if r.int(2)&1 != 0 && !rr.s.followed() {
 		to.unfinished()
 	}
 	return nil
@@ -109,13 +109,13 @@ func (s *Store) Row(ctx context.Context, id flow.ID) (Row, error) {
 	return list[0], nil
 }
 
-// memory gives the rows held in memory that match, in order of their IDs.
+// memory gives the rows that are not on disk as they are and that match, in order of their IDs.
 func (s *Store) memory(match func(*Row) bool) []Row {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []Row
-	for e := s.ring.next; e != &s.ring; e = e.next {
-		if (e.live != nil || e.row.State == NotKept) && match(&e.row) {
+	for e := range s.underWay.all {
+		if match(&e.row) {
 			list = append(list, e.row)
 		}
 	}
@@ -123,15 +123,21 @@ func (s *Store) memory(match func(*Row) bool) []Row {
 	return list
 }
 
-// join merges rows of the file and of memory by ID; memory's is the one that counts.
+// join merges rows of the file and of memory by ID. The file was read later: a
+// row of it that has ended counts, else memory's.
 func join(file, memory []Row, descending bool, n int) []Row {
 	if len(memory) > 0 {
-		seen := make(map[flow.ID]bool, len(memory))
-		for i := range memory {
-			seen[memory[i].ID] = true
+		at := make(map[flow.ID]int, len(file))
+		for i := range file {
+			at[file[i].ID] = i
 		}
-		file = slices.DeleteFunc(file, func(r Row) bool { return seen[r.ID] })
-		file = append(file, memory...)
+		for _, r := range memory {
+			if i, ok := at[r.ID]; !ok {
+				file = append(file, r)
+			} else if file[i].State < Done {
+				file[i] = r
+			}
+		}
 		slices.SortStableFunc(file, func(a, b Row) int {
 			if descending {
 				a, b = b, a
@@ -193,7 +199,8 @@ func (s *Store) HistoryOfHost(ctx context.Context, scheme, authority string, bef
 	return join(file, memory, true, n), nil
 }
 
-// Scan calls yield for every row, oldest first, until it says false. The row is only good until yield returns.
+// Scan calls yield for every row, oldest first, until it says false. The row
+// is only good until yield returns. Scan reads from one state of the file, which cannot be tidied before it ends.
 func (s *Store) Scan(ctx context.Context, yield func(*Row) bool) error {
 	memory := s.memory(func(*Row) bool { return true })
 	stopped := false
@@ -213,11 +220,14 @@ func (s *Store) Scan(ctx context.Context, yield func(*Row) bool) error {
 				}
 				memory = memory[1:]
 			}
-			if len(memory) > 0 && memory[0].ID == id {
-				return true // its turn comes with the next
-			}
 			if fault = rr.read(r, &to); fault != nil {
 				return false
+			}
+			if len(memory) > 0 && memory[0].ID == id {
+				if to.State < Done { // else it has ended meanwhile
+					to = memory[0]
+				}
+				memory = memory[1:]
 			}
 			return give(&to)
 		})
@@ -289,7 +299,7 @@ func (s *Store) view(ctx context.Context, id flow.ID) (*view, error) {
 		s.mu.Unlock()
 		v.own()
 		return v, nil
-	} else if e != nil && e.row.State == NotKept {
+	} else if e != nil && (e.live != nil || e.row.State == NotKept) {
 		s.mu.Unlock()
 		return nil, ErrNotKept
 	}
@@ -416,12 +426,10 @@ func (s *Store) Since(rev Rev, most int) ([]Row, Rev) {
 	upTo := s.rev
 	var memory []Row
 	live := map[flow.ID]bool{}
-	for e := s.ring.next; e != &s.ring; e = e.next {
-		if e.live != nil || e.row.State == NotKept {
-			live[e.row.ID] = true
-			if e.row.Rev > rev {
-				memory = append(memory, e.row)
-			}
+	for e := range s.underWay.all {
+		live[e.row.ID] = true
+		if e.row.Rev > rev {
+			memory = append(memory, e.row)
 		}
 	}
 	s.mu.Unlock()
@@ -438,7 +446,7 @@ func (s *Store) Since(rev Rev, most int) ([]Row, Rev) {
 		upTo = max(upTo, file[len(file)-1].Rev)
 	}
 	// A flow under way that was written as it stood comes from memory.
-	all := slices.DeleteFunc(file, func(r Row) bool { return live[r.ID] && r.State != Done })
+	all := slices.DeleteFunc(file, func(r Row) bool { return live[r.ID] && r.State < Done })
 	for _, r := range memory {
 		if r.Rev <= upTo {
 			all = append(all, r)
@@ -472,7 +480,7 @@ func (s *Store) Changed(rev Rev) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rev > rev || s.closed {
-		return ready
+		return done
 	}
 	if s.wait == nil {
 		s.wait = make(chan struct{})

@@ -58,6 +58,7 @@ type Store struct {
 	mu sync.Mutex
 	changes
 	last      flow.ID
+	active    int64 // flows begun and not ended
 	queued    int64 // bytes of memory that wait for the disk
 	jobs      []*job
 	jobBytes  int64 // of queued: in jobs
@@ -309,7 +310,7 @@ func (s *Store) Stats() Stats {
 	st := Stats{
 		Path: s.path, Source: s.source, Created: s.created, Bytes: size,
 		Flows: s.totals.flows, Refused: s.totals.refused, NotKept: s.totals.lost,
-		Live: int64(len(s.of) - s.settled), Queued: s.queued,
+		Live: s.active, Queued: s.queued,
 	}
 	for _, err := range []error{s.readFault, s.fault} {
 		if err != nil {
@@ -332,10 +333,7 @@ func (s *Store) Close() error {
 	s.kick()
 	close(s.moved)
 	s.moved = make(chan struct{})
-	if s.wait != nil {
-		close(s.wait)
-		s.wait = nil
-	}
+	s.wake()
 	s.mu.Unlock()
 	if s.readOnly {
 		s.cancel()

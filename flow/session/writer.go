@@ -69,8 +69,8 @@ func (s *Store) push(j *job) {
 	}
 }
 
-// wake has what is queued committed without delay. Store.mu is held.
-func (s *Store) wake() {
+// hurry has what is queued committed without delay. Store.mu is held.
+func (s *Store) hurry() {
 	s.urgent = true
 	s.kick()
 }
@@ -149,8 +149,8 @@ func (s *Store) openRows() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.o.Now().Add(-s.hangAfter)
-	for e := s.ring.next; e != &s.ring; e = e.next {
-		if l := e.live; l != nil && !l.ended && !l.lost && !l.began.After(before) && (l.dirty || !l.written) {
+	for e := range s.underWay.all {
+		if l := e.live; !l.ended && !l.lost && !l.began.After(before) && (l.dirty || !l.written) {
 			s.pushOpen(e)
 		}
 	}
@@ -172,8 +172,8 @@ func (s *Store) takeBatch() (batch []*job, last bool) {
 	defer s.mu.Unlock()
 	if s.closed && !s.drained {
 		s.drained = true
-		for e := s.ring.next; e != &s.ring; e = e.next {
-			if l := e.live; l != nil && !l.ended && !l.lost {
+		for e := range s.underWay.all {
+			if l := e.live; !l.ended && !l.lost {
 				s.pushOpen(e)
 			}
 		}
@@ -246,7 +246,8 @@ func (s *Store) commitRow(j *job) {
 		s.place(e, j.row.Rev)
 	case jobLost:
 		s.tombs--
-		if e := s.of[j.id]; e != nil {
+		if e := s.of[j.id]; e != nil { // as good as always: it waits for this
+			s.settle(e)
 			s.place(e, j.row.Rev)
 		}
 	case jobNote:
@@ -254,12 +255,9 @@ func (s *Store) commitRow(j *job) {
 			e := s.of[n.id]
 			if e == nil {
 				e = &entry{row: n.row}
-				s.of[n.id] = e
-				s.changes.settled++
 			}
 			e.row.annotate(&n.note)
 			s.place(e, n.row.Rev)
-			s.forget()
 		}
 		j.reply <- j.refused
 	}
