@@ -32,6 +32,14 @@ func (m *model) do(a action) tea.Cmd {
 		m.openInspector()
 	case filterFlows:
 		m.openFilter()
+	case searchTab:
+		m.openInspector()
+		s := &m.inspector.search
+		s.open, s.row = true, -1
+	case nextHit:
+		m.seekText(m.inspector.search.row+1, true)
+	case prevHit:
+		m.seekText(m.inspector.search.row-1, false)
 	case presetAll, presetRefused, presetPost403:
 		return m.setFilter(presets[a-presetAll].expr)
 	case pick:
@@ -137,6 +145,8 @@ func (m *model) enter() tea.Cmd {
 
 func (m *model) goBack() tea.Cmd {
 	switch {
+	case m.focus == inInspector && m.inspector.search.text != "":
+		m.inspector.search = search{row: -1}
 	case m.focus == inInspector:
 		m.opened, m.focus = false, inList
 		m.arrange()

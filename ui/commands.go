@@ -3,12 +3,12 @@ package ui
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/why403/why403/flow"
-	"github.com/why403/why403/flow/filter"
 	"github.com/why403/why403/flow/session"
 )
 
@@ -105,12 +105,13 @@ func (m *model) rowsCame(b rowsMsg) tea.Cmd {
 	for i := range b.rows {
 		r := &b.rows[i]
 		m.spark.add(r, m.now)
+		m.seen.add(r)
 		m.note(r)
 	}
 	m.list.add(b.rows, b.last, m.now)
 	m.list.trim()
 	m.stats = m.o.Feed.Stats()
-	return m.later()
+	return tea.Batch(m.later(), m.tryDeep(b.rows))
 }
 
 // note keeps what rows say about each other.
@@ -164,6 +165,7 @@ func (m *model) pageCame(p pageMsg) {
 	for i := range p.rows {
 		m.list.rows.put(p.rows[i])
 		m.note(&p.rows[i])
+		m.seen.add(&p.rows[i])
 	}
 	for _, id := range p.asked {
 		m.list.rows.missing(id)
@@ -171,15 +173,23 @@ func (m *model) pageCame(p pageMsg) {
 	m.list.trim()
 }
 
-// scanStep is how many flows one step of a filter's scan looks at.
-const scanStep = 4000
+// Steps of a filter's scan, in flows: what is looked at before the screen shows what was found.
+const (
+	scanStep = 4000
+	deepStep = 100 // each is read whole
+)
 
 // scan looks at flows from id next downwards, newest first.
-func (m *model) scan(expr *filter.Expr, next flow.ID) tea.Cmd {
+func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
 	feed, ctx, version, now := m.o.Feed, m.ctx, m.scanning, m.now
+	step := flow.ID(scanStep)
+	if match.deep {
+		step = deepStep
+	}
+	fits := match.fits(ctx, feed, now)
 	return func() tea.Msg {
 		msg := scanMsg{version: version}
-		from := max(1, next-scanStep+1)
+		from := max(1, next-step+1)
 		for at := from; at <= next; {
 			page, err := feed.Page(ctx, at, min(1000, int(next-at)+1))
 			if err != nil {
@@ -190,21 +200,68 @@ func (m *model) scan(expr *filter.Expr, next flow.ID) tea.Cmd {
 				break
 			}
 			for i := range page {
-				s := subject(&page[i], now)
-				if page[i].ID <= next && expr.Match(s) {
+				if page[i].ID <= next && fits(&page[i]) {
 					msg.ids = append(msg.ids, page[i].ID)
 					msg.rows = append(msg.rows, page[i])
 				}
 			}
 			at = page[len(page)-1].ID + 1
 		}
-		for i, j := 0, len(msg.ids)-1; i < j; i, j = i+1, j-1 {
-			msg.ids[i], msg.ids[j] = msg.ids[j], msg.ids[i]
-		}
+		slices.Reverse(msg.ids)
 		msg.rows = msg.rows[max(0, len(msg.rows)-200):] // those that the screen may show next
 		msg.next = from - 1
 		return msg
 	}
+}
+
+// fits is the filter as a function, for commands.
+func (m *matches) fits(ctx context.Context, feed Feed, now time.Time) func(*session.Row) bool {
+	expr, deep := m.expr, m.deep
+	return func(r *session.Row) bool {
+		s := subject(r, now)
+		if deep {
+			f, err := feed.Flow(ctx, r.ID)
+			if err != nil {
+				return false
+			}
+			s.Flow, s.Process = f, f.Conn.Process
+		}
+		return expr.Match(s)
+	}
+}
+
+// deepMsg says which of the rows that came fit a filter that looks into flows.
+type deepMsg struct {
+	version int
+	in, out []flow.ID
+}
+
+// tryDeep looks into rows that came.
+func (m *model) tryDeep(batch []session.Row) tea.Cmd {
+	match := m.list.match
+	if match == nil || !match.deep || len(batch) == 0 {
+		return nil
+	}
+	fits, version := match.fits(m.ctx, m.o.Feed, m.now), m.scanning
+	rows := slices.Clone(batch)
+	return func() tea.Msg {
+		msg := deepMsg{version: version}
+		for i := range rows {
+			if fits(&rows[i]) {
+				msg.in = append(msg.in, rows[i].ID)
+			} else {
+				msg.out = append(msg.out, rows[i].ID)
+			}
+		}
+		return msg
+	}
+}
+
+func (m *model) deepCame(d deepMsg) {
+	if d.version != m.scanning || m.list.match == nil {
+		return
+	}
+	m.list.tried(d.in, d.out)
 }
 
 func (m *model) scanCame(s scanMsg) tea.Cmd {
@@ -221,7 +278,7 @@ func (m *model) scanCame(s scanMsg) tea.Cmd {
 	m.list.scanned(s.ids, s.next)
 	m.list.trim()
 	if s.next > 0 {
-		return m.scan(m.list.match.expr, s.next)
+		return m.scan(m.list.match, s.next)
 	}
 	return nil
 }
@@ -233,11 +290,8 @@ func (m *model) seek(down bool) tea.Cmd {
 	from, last := m.list.cur, m.list.last
 	fits := func(r *session.Row) bool { return r.Refused() && ended(r) }
 	if match := m.list.match; match != nil {
-		expr, now := match.expr, m.now
-		fits = func(r *session.Row) bool {
-			s := subject(r, now)
-			return r.Refused() && ended(r) && expr.Match(s)
-		}
+		through := match.fits(ctx, feed, m.now)
+		fits = func(r *session.Row) bool { return r.Refused() && ended(r) && through(r) }
 	}
 	const step = 1000
 	return func() tea.Msg {

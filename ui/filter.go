@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strconv"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -41,9 +42,14 @@ func (m *model) filterText() string {
 
 func (m *model) filterKey(name, text string) tea.Cmd {
 	switch name {
-	case "enter", "tab":
+	case "enter":
 		if m.filter.err == nil {
 			m.filter.open = false
+		}
+		return nil
+	case "tab":
+		if m.filter.complete(&m.seen) {
+			return m.setFilter(m.filter.in.s)
 		}
 		return nil
 	case "esc", "ctrl+c":
@@ -64,20 +70,27 @@ func (m *model) setFilter(text string) tea.Cmd {
 	if text == m.filterText() {
 		return nil
 	}
-	if text == "" {
+	if strings.TrimSpace(text) == "" {
 		m.scanning++
 		m.list.filter(nil)
 		return nil
 	}
 	expr, err := filter.Compile(text, filter.Rows)
+	deep := false
+	if err != nil { // perhaps it asks for what only the whole flow holds
+		if whole, again := filter.Compile(text, filter.Flows); again == nil {
+			expr, err, deep = whole, nil, true
+		}
+	}
 	if err != nil {
 		m.filter.err = err
 		return nil
 	}
 	m.scanning++
-	m.list.filter(newMatches(text, expr, m.list.last))
-	// What is on the screen is tried at once, so that the first frame is not empty.
-	return m.scan(expr, m.list.last)
+	match := newMatches(text, expr, m.list.last)
+	match.deep = deep
+	m.list.filter(match)
+	return m.scan(match, m.list.last)
 }
 
 // bar draws the filter and the presets.
@@ -102,7 +115,7 @@ func (m *model) bar(w int) string {
 		if m.list.match != nil {
 			l.text(th.muted, safe.Of("  "+count(int64(m.list.len()))+" match"))
 			if m.list.match.next > 0 {
-				l.put(th.muted, ", looking …")
+				l.text(th.muted, safe.Of(", "+m.list.match.progress()))
 			}
 		}
 		return l.end()
@@ -116,7 +129,7 @@ func (m *model) bar(w int) string {
 		l.text(th.bright, t)
 		l.text(th.muted, safe.Of("  "+count(int64(m.list.len()))+" of "+count(int64(m.list.last))))
 		if m.list.match.next > 0 {
-			l.put(th.muted, " …")
+			l.text(th.muted, safe.Of(", "+m.list.match.progress()))
 		}
 	}
 	l.to(w - right)
@@ -128,4 +141,29 @@ func (m *model) bar(w int) string {
 		l.text(k, safe.Of(strconv.Itoa(i+1))).gap(1).put(s, p.name).gap(2)
 	}
 	return l.end()
+}
+
+// suggestions is the footer while a filter is typed.
+func (m *model) suggestions(w int) string {
+	th := m.th
+	l := row(w)
+	list := suggest(m.filter.in.s, m.filter.in.at, &m.seen)
+	if len(list) > 0 {
+		l.put(th.key, "tab ")
+		for i, s := range list {
+			t := safe.Of(s.word)
+			if l.room() < t.Width()+28 && i > 0 {
+				break
+			}
+			st := th.muted
+			if i == 0 {
+				st = th.accent
+			}
+			l.text(st, t).gap(2)
+		}
+		if len(list) <= 3 && list[0].help != "" && l.room() > 40 {
+			l.text(th.faint, safe.Of(list[0].help)).gap(2)
+		}
+	}
+	return l.put(th.key, "enter ").put(th.muted, "keep  ").put(th.key, "esc ").put(th.muted, "back").end()
 }

@@ -73,6 +73,7 @@ type inspector struct {
 	off    [tabCount]int
 	checks bool // the checklist is open
 	raw    bool // bodies as sent
+	search search
 	// of the last drawing
 	h, rows int
 }
@@ -181,7 +182,11 @@ func (v *inspector) view(th *theme, w, h int, focused bool, now time.Time, zone 
 	for i := *off; i < v.rows && len(out) < h; i++ {
 		l := row(inner)
 		doc.draw(th, i, l)
-		out = append(out, " "+l.end()+" ")
+		drawn := l.end()
+		if v.search.text != "" {
+			drawn = highlight(th, drawn, v.search.text)
+		}
+		out = append(out, " "+drawn+" ")
 	}
 	return fill(out, w, h)
 }

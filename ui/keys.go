@@ -20,6 +20,9 @@ const (
 	nextRefusal
 	prevRefusal
 	filterFlows
+	searchTab
+	nextHit
+	prevHit
 	presetAll
 	presetRefused
 	presetPost403
@@ -104,6 +107,9 @@ var bindings = []binding{
 	{copyMasked, anywhere, []string{"Y"}, "copy masked", "the same with secrets masked", "Take away", 0},
 
 	{filterFlows, anywhere, []string{"/"}, "filter", "show only flows that match", "Find", 8},
+	{searchTab, inInspector, []string{"s"}, "search", "look for text in this tab", "Find", 7},
+	{nextHit, inInspector, []string{">"}, "next hit", "next place of the text looked for", "Find", 0},
+	{prevHit, inInspector, []string{"<"}, "previous hit", "previous place of it", "Find", 0},
 	{presetAll, anywhere, []string{"1"}, "all", "all flows", "Find", 0},
 	{presetRefused, anywhere, []string{"2"}, "refused", "refused flows only", "Find", 0},
 	{presetPost403, anywhere, []string{"3"}, "POST 403", "POST requests answered 403", "Find", 0},

@@ -100,6 +100,18 @@ func (l *list) scanned(ids []flow.ID, next flow.ID) {
 	l.newer = newer
 }
 
+// tried takes in which rows fit a filter that looks into flows, and which do not.
+func (l *list) tried(in, out []flow.ID) {
+	before, curAt := l.len(), l.index(l.cur)
+	for _, id := range in {
+		l.match.set(id, true)
+	}
+	for _, id := range out {
+		l.match.set(id, false)
+	}
+	l.grown(before, curAt)
+}
+
 // move moves the cursor by rows.
 func (l *list) move(by int) {
 	if l.len() == 0 {

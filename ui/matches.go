@@ -2,6 +2,7 @@ package ui
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/why403/why403/flow"
@@ -14,6 +15,8 @@ import (
 type matches struct {
 	text string
 	expr *filter.Expr
+	// deep filters look into headers and bodies: what arrives is tried in a command.
+	deep bool
 	// old are those up to border, newest first, as the scan finds them; live those above, oldest first.
 	old, live []flow.ID
 	border    flow.ID // newest flow when the filter was set
@@ -58,6 +61,9 @@ func (m *matches) found(ids []flow.ID, next flow.ID) {
 
 // arrived takes in a row that is new or has changed.
 func (m *matches) arrived(r *session.Row, now time.Time) {
+	if m.deep {
+		return
+	}
 	if r.ID > m.border || r.ID > m.next {
 		s := subject(r, now)
 		m.set(r.ID, m.expr.Match(s))
@@ -76,4 +82,12 @@ func (m *matches) set(id flow.ID, in bool) {
 	case !in && ok:
 		*list = slices.Delete(*list, i, i+1)
 	}
+}
+
+// progress is how far the scan has come.
+func (m *matches) progress() string {
+	if m.border == 0 {
+		return ""
+	}
+	return "looking: " + strconv.Itoa(int(100*(m.border-m.next)/m.border)) + " %"
 }

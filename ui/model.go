@@ -28,6 +28,7 @@ type model struct {
 	dialogs   []dialog
 	toast     toast
 	stats     session.Stats
+	seen      seen
 	spark     spark
 	tries     map[flow.ID][]flow.ID // replays by parent, of those seen
 
@@ -102,6 +103,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.pageCame(msg)
 	case scanMsg:
 		return m.scanCame(msg)
+	case deepMsg:
+		m.deepCame(msg)
 	case seekMsg:
 		m.seekCame(msg)
 	case partnerMsg:
@@ -159,6 +162,8 @@ func (m *model) key(name, text string) tea.Cmd {
 		return m.dialogs[len(m.dialogs)-1].key(m, name, text)
 	case m.filter.open:
 		return m.filterKey(name, text)
+	case m.inspector.search.open:
+		return m.searchKey(name, text)
 	case m.editor != nil:
 		return m.editorKey(name, text)
 	}
@@ -174,6 +179,8 @@ func (m *model) paste(text string) tea.Cmd {
 		return m.dialogs[len(m.dialogs)-1].key(m, "", text)
 	case m.filter.open:
 		return m.filterKey("", text)
+	case m.inspector.search.open:
+		return m.searchKey("", text)
 	case m.editor != nil:
 		m.editor.paste(text)
 	}

@@ -364,3 +364,70 @@ func TestEditorAsksBeforeItForgets(t *testing.T) {
 		t.Fatal("undo left something behind")
 	}
 }
+
+func TestFilterCompletes(t *testing.T) {
+	s := play(t, shop(), 140, 30)
+	s.press("/")
+	s.write("sta")
+	s.sees("tab status:")
+	s.press("tab")
+	s.write("403 ho")
+	s.press("tab")
+	s.write("api")
+	s.press("tab")
+	if got := s.m.filter.in.s; got != "status:403 host:api.shop.test " {
+		t.Errorf("completed to %q", got)
+	}
+	s.sees("1 match")
+}
+
+func TestFilterLooksIntoBodies(t *testing.T) {
+	s := play(t, shop(), 140, 30)
+	s.press("/")
+	s.write(`body:"csrf failed"`)
+	s.press("enter")
+	s.sees("/v1/orders", "1 of 10")
+	s.feed.done(request(time.Minute, "PUT", "https://api.shop.test/v1/late", ""), time.Millisecond, response(403, "Forbidden", "text/plain", "CSRF FAILED again"))
+	s.feed.done(request(time.Minute, "PUT", "https://api.shop.test/v1/other", ""), time.Millisecond, response(403, "Forbidden", "text/plain", "no"))
+	s.arrive()
+	s.sees("/v1/late", "2 of 12")
+	s.seesNot("/v1/other")
+}
+
+func TestSearchInATab(t *testing.T) {
+	f := newFake()
+	var body strings.Builder
+	for i := range 5000 {
+		body.WriteString("line " + strings.Repeat("x", i%300) + "\n")
+		if i == 3000 || i == 4000 {
+			body.WriteString("here is the Needle\n")
+		}
+	}
+	f.done(request(0, "GET", "https://a.test/x", ""), time.Millisecond, response(200, "OK", "text/plain", body.String()))
+	s := play(t, f, 140, 30)
+	s.press("tab", "l", "l", "l", "s")
+	s.write("nEEdle")
+	s.sees("here is the Needle", "row ")
+	first := s.m.inspector.search.row
+	s.press("down")
+	if second := s.m.inspector.search.row; second <= first {
+		t.Errorf("the next hit is in row %d after %d", second, first)
+	}
+	s.sees("here is the Needle")
+	s.press("down") // around the end
+	if again := s.m.inspector.search.row; again != first {
+		t.Errorf("around the end: row %d, want %d", again, first)
+	}
+	s.press("up")
+	s.press("enter", ">", "<")
+	if !strings.Contains(s.m.screen(), string(dark.hit)) {
+		t.Error("the hit is not marked")
+	}
+	s.press("s")
+	s.write("zzz")
+	s.sees("not in this tab")
+	s.press("esc")
+	if strings.Contains(s.m.screen(), string(dark.hit)) {
+		t.Error("the mark stays after the search")
+	}
+}

@@ -196,9 +196,10 @@ func (m *model) footer(w int) string {
 	}
 	in := m.focus
 	switch {
+	case m.inspector.search.open:
+		return m.searchLine(w)
 	case m.filter.open:
-		return l.put(th.key, "enter ").put(th.muted, "keep   ").put(th.key, "esc ").put(th.muted, "back   ").
-			put(th.faint, "method:post  status:403  status:4xx  host:api  path:/orders  refused:yes  !word").end()
+		return m.suggestions(w)
 	case m.editor != nil:
 		in = inEditor
 	case m.list.last == 0:
