@@ -132,3 +132,40 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+func TestMeaning(t *testing.T) {
+	number := func(text string) uint64 {
+		d, err := ParseJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Meaning().Of(d.Root())
+	}
+	for _, c := range []struct {
+		x, y string
+		want bool
+	}{
+		{`{"a":1,"b":[true,null]}`, "{ \"b\" : [true,\nnull], \"\\u0061\":1 }", true},
+		{`"é"`, `"\u00e9"`, true},
+		{`1`, `1.0`, false},
+		{`1`, `"1"`, false},
+		{`[1,2]`, `[2,1]`, false},
+		{`[[1],[]]`, `[[],[1]]`, false},
+		{`[]`, `{}`, false},
+		{`{"a":1}`, `{"a":2}`, false},
+		{`{"a":1,"b":2}`, `{"a":2,"b":1}`, false},
+		{`{"a":1,"a":2}`, `{"a":2,"a":1}`, false},
+		{`{"a":1,"a":2}`, `{"a":1,"a":2}`, true},
+		{`{"a":1,"a":1}`, `{"b":1,"b":1}`, false},
+		{`null`, `false`, false},
+	} {
+		if got := number(c.x) == number(c.y); got != c.want {
+			t.Errorf("%s and %s: the same is %v", c.x, c.y, got)
+		}
+	}
+	const levels = 100_000
+	deep := strings.Repeat(`[{"a":`, levels/2) + "1" + strings.Repeat("}]", levels/2)
+	if number(deep) != number(strings.ReplaceAll(deep, ":", ": ")) {
+		t.Error("depth changes the meaning")
+	}
+}

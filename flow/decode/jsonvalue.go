@@ -27,6 +27,14 @@ func (d *JSON) Root() Value {
 // Len is how many values the text holds.
 func (d *JSON) Len() int { return len(d.nodes) }
 
+// Meaning is that of the whole text in which the value stands.
+func (v Value) Meaning() *Meaning {
+	if v.d == nil {
+		return &Meaning{}
+	}
+	return v.d.Meaning()
+}
+
 // Exists reports whether there is a value.
 func (v Value) Exists() bool { return v.d != nil }
 

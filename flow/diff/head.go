@@ -138,6 +138,7 @@ func (k *collector) tokens(x, y flow.Header) {
 
 func (k *collector) claims(where string, a, b decode.Value, prefix string) {
 	seen := map[string]bool{}
+	x, y := a.Meaning(), b.Meaning()
 	for _, side := range []decode.Value{a, b} {
 		for m := range side.Children() {
 			name := m.Name()
@@ -155,7 +156,7 @@ func (k *collector) claims(where string, a, b decode.Value, prefix string) {
 				s := w.Raw()
 				after = &s
 			}
-			if v.Exists() && w.Exists() && same(v, w, 0) {
+			if v.Exists() && w.Exists() && x.Of(v) == y.Of(w) {
 				k.same[flow.InJWT]++
 				continue
 			}
