@@ -37,8 +37,8 @@ func (m *Masker) find(s string) spanList {
 
 // starts are the bytes with which secrets begin that are told by their form.
 var starts = func() (is [256]bool) {
-	for _, k := range issued {
-		is[k.start[0]] = true
+	for c := range is {
+		is[c] = len(issuedBy[c]) > 0
 	}
 	for _, c := range []byte("eBb-") { // a token, a scheme, a private key
 		is[c] = true

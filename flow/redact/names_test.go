@@ -266,3 +266,46 @@ func BenchmarkFlow(b *testing.B) {
 		})
 	}
 }
+
+func TestEscapedFormsOfOneSecret(t *testing.T) {
+	const secret = `p"w/d <x&y> 4711`
+	m := redact.New()
+	m.Learn(withHeader("X-Api-Key", secret))
+	for form, text := range map[string]string{
+		"JSON":  `{"note":"p\"w/d <x&y> 4711"}`,
+		"slash": `p"w\/d <x&y> 4711`,
+		"HTML":  "<b>p&#34;w/d &lt;x&amp;y&gt; 4711</b>",
+		"plus":  `p"w/d+<x&y>+4711`,
+		"form":  "a=p%22w%2Fd%20%3Cx%26y%3E%204711&b=1",
+	} {
+		if got := m.Text(text); !strings.Contains(got, redact.Prefix+"A") || strings.Contains(got, "4711") {
+			t.Errorf("%s: %s", form, got)
+		}
+	}
+}
+
+func withHeader(name, value string) *flow.Flow {
+	f := exchange()
+	f.Request.Header.Add(name, value)
+	return f
+}
+
+// TestWhatOnlyTheRawBytesTell: a field that the proxy took out of the header still stands in the head.
+func TestWhatOnlyTheRawBytesTell(t *testing.T) {
+	const secret = "abcdef123456"
+	head := exchange()
+	head.Request.Head = []byte("POST / HTTP/1.1\r\nProxy-Authorization: Bearer " + secret + "\r\n\r\n")
+	f := exchange()
+	f.Authority = secret + ".api.test"
+	f.Request.Header = append(f.Request.Header, flow.Field{Name: "authorization", Value: "Bearer x7" + secret, Raw: "authorization:  Bearer\r\n\tx7" + secret + " \r\n"})
+	list := redact.New().Flows([]*flow.Flow{f, head})
+	if list[0].Authority != "WHY403_SECRET_A.api.test" {
+		t.Errorf("authority %s", list[0].Authority)
+	}
+	if got := list[0].Request.Header[1].Line(); got != "authorization:  Bearer\r\n\tWHY403_SECRET_B \r\n" {
+		t.Errorf("line %q", got)
+	}
+	if got := string(list[1].Request.Head); got != "POST / HTTP/1.1\r\nProxy-Authorization: Bearer WHY403_SECRET_A\r\n\r\n" {
+		t.Errorf("head %q", got)
+	}
+}

@@ -18,6 +18,14 @@ var issued = []struct {
 	{"WHY403_SECRET_", 15}, // as if it were a secret, so that a mask is never taken for one that somebody wrote
 }
 
+// issuedBy are the positions in issued by first byte.
+var issuedBy = func() (by [256][]int) {
+	for i, k := range issued {
+		by[k.start[0]] = append(by[k.start[0]], i)
+	}
+	return by
+}()
+
 // tokenEnd is where the run of characters of tokens that begins at from ends.
 func tokenEnd(s string, from int) int {
 	i := from
@@ -41,7 +49,7 @@ func issuedAt(s string) int {
 	if len(s) < 15 {
 		return 0
 	}
-	for i := range issued {
+	for _, i := range issuedBy[s[0]] {
 		k := &issued[i]
 		if !strings.HasPrefix(s, k.start) {
 			continue
