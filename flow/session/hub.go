@@ -43,6 +43,8 @@ type content struct {
 const (
 	chunkSize = 256 << 10 // bytes of a body that make a chunk
 	headCost  = 512       // bytes a flow takes in memory beside its head, about
+
+	maxInterim = 64 // informational responses of a flow that are kept; who sends more than a few sends them without end
 )
 
 // cost is about how much memory the head of m takes.
@@ -130,8 +132,10 @@ func (s *Store) Append(id flow.ID, p flow.Part) {
 	case flow.OriginFrame:
 		s.frame(l, ResponseSide, p)
 	case flow.InterimHead:
-		if p.Head != nil && !l.lost {
+		if p.Head != nil && !l.lost && len(l.f.Interim) < maxInterim {
 			l.f.Interim = append(l.f.Interim[:len(l.f.Interim):len(l.f.Interim)], p.Head)
+			l.charge += cost(p.Head)
+			s.queued += cost(p.Head)
 		}
 	case flow.ResponseHead:
 		if p.Head != nil {
@@ -350,6 +354,7 @@ func (s *Store) bury(e *entry) {
 	e.row.State = NotKept
 	e.row.Err, e.row.ErrSide = "not kept: the disk did not keep up", "why403"
 	l := e.live
+	l.f = flow.Flow{}
 	if l.done != nil {
 		close(l.done)
 	}

@@ -93,12 +93,15 @@ func rowOf(f *flow.Flow) Row {
 
 // question brings what r says about the request of f up to date.
 func (r *Row) question(f *flow.Flow) {
+	method, target := r.Method, r.Target
 	if m := f.Request; m != nil {
 		r.Method, r.Target = clip(m.Method, maxName), clip(m.Target, maxTarget)
 		r.ReqBytes = max(r.ReqBytes, m.Body.Size)
 		r.Cut = r.Cut || m.Body.Cut()
 	}
-	r.Endpoint = r.endpoint(f.Request != nil)
+	if r.Endpoint == "" || r.Method != method || r.Target != target {
+		r.Endpoint = r.endpoint(f.Request != nil)
+	}
 }
 
 // answer brings what r says about the response and the error of f up to date.
