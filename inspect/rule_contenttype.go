@@ -31,6 +31,9 @@ types that a form of another site can send: text/plain, application/x-www-form-u
 		if c.AnswerHints(Any(ContentTypeMismatch)) {
 			return f.Likely()
 		}
+		if mediaType(q) == "" {
+			f.Basis = ByHabit // many servers do not mind
+		}
 		return f.Possible()
 	},
 }

@@ -58,8 +58,9 @@ func (c *Case) csrfAbsent(t csrfState, said bool) []Finding {
 	f = f.With("send the token", c.csrfPatch(t)...)
 	switch {
 	case said:
+		// The answer says that it is about CSRF, and the request shows that nothing was sent.
 		f.Basis = max(f.Basis, ByComputation)
-		return f.Likely()
+		return f.Certain()
 	case t.expected.value != "" || t.cookie.name != "" && !c.bearer():
 		if c.refusedByWall() {
 			return f.Possible()
