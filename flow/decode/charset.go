@@ -17,9 +17,8 @@ import (
 const sniff = 1024
 
 // Text is the content of m as UTF-8: content codings removed, then the charset.
-// limit, truncated and err are those of Content. Bytes that are wrong in their
-// charset become U+FFFD, except in content that claims to be UTF-8 or claims
-// nothing: that is returned byte for byte, so that offsets are those of Content.
+// limit, truncated and err are those of Content. Valid UTF-8 is returned byte for byte,
+// and so is what claims to be UTF-8; in other charsets wrong bytes become U+FFFD.
 func Text(m *flow.Message, limit int64) (text string, truncated bool, err error) {
 	data, truncated, err := Content(m, limit)
 	if m == nil {

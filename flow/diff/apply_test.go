@@ -150,6 +150,18 @@ func TestApplyToCodedBody(t *testing.T) {
 	}
 }
 
+func TestApplyToUnknownCoding(t *testing.T) {
+	a := request("POST http://a/\nContent-Encoding: aws-chunked\nContent-Length: 3\n\nabc")
+	b := request("POST http://a/\nContent-Encoding: aws-chunked\nContent-Length: 4\n\nabXd")
+	got, err := Apply(a, Compare(a, b).Applicable())
+	if err != nil || string(got.Body.Data) != "abXd" || got.Header.Get("Content-Length") != "4" {
+		t.Errorf("%v, %s", err, text(got))
+	}
+	if _, err := Apply(a, flow.Patch{change(flow.InJSON, "$.a", 0, ptr("1"), ptr("2"))}); err == nil {
+		t.Error("an edit inside a body that cannot be read was made")
+	}
+}
+
 func TestApplyFraming(t *testing.T) {
 	f := request("POST http://a/\nTransfer-Encoding: chunked\n\nabc")
 	f.Request.Body.Framing = flow.Chunked
@@ -160,6 +172,11 @@ func TestApplyFraming(t *testing.T) {
 	got, err = Apply(f, flow.Patch{change(flow.InHeader, "Transfer-Encoding", 0, ptr("chunked"), nil)})
 	if err != nil || got.Body.Framing != flow.ByLength || got.Header.Get("Content-Length") != "3" {
 		t.Errorf("to length: %v, %d, %s", err, got.Body.Framing, text(got))
+	}
+	f = request("POST http://a/\nContent-Length: 3\n\nabc")
+	got, err = Apply(f, flow.Patch{change(flow.InHeader, "Transfer-Encoding", 0, nil, ptr("chunked"))})
+	if err != nil || got.Body.Framing != flow.Chunked || got.Header.Has("Content-Length") {
+		t.Errorf("to chunked: %v, %d, %s", err, got.Body.Framing, text(got))
 	}
 	f = request("POST http://a/\nContent-Length: 99\n\nabc")
 	if got, _ = Apply(f, flow.Patch{change(flow.InHeader, "X", 0, nil, ptr("1"))}); got.Header.Get("Content-Length") != "99" {

@@ -39,6 +39,7 @@ func applyBody(old, m *flow.Message, by map[flow.Place][]flow.Change) error {
 		return &NotApplicable{first, fmt.Sprintf("only the first %d of %d bytes of the body are here", len(old.Body.Data), old.Body.Size)}
 	}
 	text, cut, err := decode.Content(old, 0)
+	undecoded := err // what cannot be decoded is replaced as it is, and not coded again
 	switch {
 	case err != nil && kinds > 0 && len(by[flow.InBody]) == 0, err != nil && recode:
 		return &NotApplicable{first, "the body cannot be decoded: " + err.Error()}
@@ -46,6 +47,7 @@ func applyBody(old, m *flow.Message, by map[flow.Place][]flow.Change) error {
 		return &NotApplicable{first, fmt.Sprintf("the decoded body is cut off after %d bytes", len(text))}
 	}
 	edited := text
+	err = nil
 	switch {
 	case len(by[flow.InBody]) > 0:
 		edited = nil
@@ -64,7 +66,7 @@ func applyBody(old, m *flow.Message, by map[flow.Place][]flow.Change) error {
 	if err != nil {
 		return err
 	}
-	if len(edited) > 0 {
+	if len(edited) > 0 && undecoded == nil {
 		if edited, err = decode.Encode(edited, now...); err != nil {
 			return &NotApplicable{first, err.Error()}
 		}
@@ -79,6 +81,9 @@ func applyBody(old, m *flow.Message, by map[flow.Place][]flow.Change) error {
 func frame(old, m *flow.Message) {
 	if m.Header.HasToken("Transfer-Encoding", "chunked") {
 		m.Body.Framing = flow.Chunked
+		if !old.Header.Has("Transfer-Encoding") {
+			m.Header.Del("Content-Length") // both together are read differently by different servers
+		}
 		return
 	}
 	if m.Body.Framing == flow.Chunked && m.Header.Has("Transfer-Encoding") {
