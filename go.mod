@@ -2,6 +2,9 @@ module github.com/why403/why403
 
 go 1.26.0
 
+// Bubble Tea and Lip Gloss are github.com/charmbracelet/bubbletea and /lipgloss at
+// their current line, v2, whose modules are called charm.land/… .
+// goproxy is pinned: its minor versions have changed what reaches the wire.
 require (
 	charm.land/bubbletea/v2 v2.0.10
 	charm.land/fang/v2 v2.0.1
