@@ -93,7 +93,7 @@ func TestBadInputIsExplainedAndNothingOverwritten(t *testing.T) {
 	}
 	t.Run("terminal of 40 by 10", func(t *testing.T) {
 		term := openTerminal(t, 40, 10, env, quoted(program, "open", recorded))
-		screen := term.waitFor("60×15")
+		screen := term.waitFor("60 columns and 15 rows")
 		for _, line := range strings.Split(screen, "\n") {
 			if n := len([]rune(line)); n > 40 {
 				t.Errorf("a line of %d cells: %q", n, line)

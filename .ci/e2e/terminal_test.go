@@ -17,6 +17,7 @@ import (
 type terminal struct {
 	t      *testing.T
 	socket string
+	env    []string
 }
 
 // openTerminal runs command, given as for a shell, in a window of that size.
@@ -36,7 +37,7 @@ func idleTerminal(t *testing.T, columns, rows int, env []string) *terminal {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	term := &terminal{t: t, socket: filepath.Join(dir, "s")}
+	term := &terminal{t: t, socket: filepath.Join(dir, "s"), env: env}
 	server := exec.Command("tmux", "-f", "/dev/null", "-S", term.socket, "-D") // a child of ours, not a daemon
 	server.Env = env
 	p := start(t, server)
@@ -58,7 +59,9 @@ func idleTerminal(t *testing.T, columns, rows int, env []string) *terminal {
 
 func (s *terminal) tmux(args ...string) string {
 	s.t.Helper()
-	out, err := exec.Command("tmux", append([]string{"-S", s.socket}, args...)...).CombinedOutput()
+	cmd := exec.Command("tmux", append([]string{"-S", s.socket}, args...)...)
+	cmd.Env = s.env // tmux gives the PATH of who asks to what it starts
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("tmux %q: %v\n%s", args, err, out)
 	}
@@ -110,6 +113,9 @@ func (s *terminal) waitThat(what string, ok func(screen string) bool) string {
 		screen := s.screen()
 		if ok(screen) {
 			return screen
+		}
+		if strings.Contains(screen, "Pane is dead") {
+			s.t.Fatalf("the program ended before \"%s\" was on the screen:\n%s", what, s.tmux("capture-pane", "-p", "-S", "-"))
 		}
 		if time.Now().After(deadline) {
 			s.t.Fatalf("waited %s in vain for \"%s\" on the screen:\n%s", patience, what, screen)
