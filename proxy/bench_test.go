@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
 )
 
 // counter is a Recorder that costs next to nothing.
@@ -20,13 +21,18 @@ func (c *counter) Begin(*flow.Flow) flow.ID      { return flow.ID(c.flows.Add(1)
 func (c *counter) Append(_ flow.ID, p flow.Part) { c.bytes.Add(int64(len(p.Data))) }
 func (c *counter) End(_ flow.ID, _ flow.Outcome) { c.ended.Add(1) }
 
-// bench runs f with a client that goes directly, and with one that goes through the proxy.
+// bench runs f with a client that goes directly, with one that goes through the
+// proxy, and with one that goes through it into a session file.
 func bench(b *testing.B, handler http.HandlerFunc, f func(b *testing.B, client *http.Client, url string)) {
 	for _, scheme := range []string{"http", "https"} {
-		for _, way := range []string{"direct", "through"} {
+		for _, way := range []string{"direct", "through", "durable"} {
 			b.Run(scheme+"/"+way, func(b *testing.B) {
 				count := &counter{}
-				l := newLab(b, func(o *Options) { o.Store = count })
+				var store Recorder = count
+				if way == "durable" {
+					store = sessionStore(b)
+				}
+				l := newLab(b, func(o *Options) { o.Store = store })
 				server := httptest.NewUnstartedServer(handler)
 				if scheme == "https" {
 					server.TLS = l.origins.config()
@@ -36,7 +42,7 @@ func bench(b *testing.B, handler http.HandlerFunc, f func(b *testing.B, client *
 				}
 				defer server.Close()
 				tr := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: l.origins.pool}, MaxIdleConnsPerHost: 64, DisableCompression: true}
-				if way == "through" {
+				if way != "direct" {
 					tr = l.client().Transport.(*http.Transport)
 					tr.MaxIdleConnsPerHost, tr.DisableCompression = 64, true
 				}
@@ -50,6 +56,20 @@ func bench(b *testing.B, handler http.HandlerFunc, f func(b *testing.B, client *
 			})
 		}
 	}
+}
+
+func sessionStore(b *testing.B) *session.Store {
+	s, err := session.Temporary(session.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if n := s.Stats(); n.NotKept > 0 {
+			b.Errorf("%+v", n)
+		}
+		s.Close()
+	})
+	return s
 }
 
 func small(w http.ResponseWriter, r *http.Request) {

@@ -228,7 +228,10 @@ func (c *client) noHandshake(start time.Time, i *interception, err error) {
 	text, sni := handshakeText(i, err), ""
 	f := &flow.Flow{Kind: flow.Handshake, Scheme: "https", Conn: c.facts, Request: i.x.req.Message(), Times: flow.Timings{Start: start}}
 	if i.facts != nil {
-		f.Conn.ClientTLS, sni = i.facts, i.facts.ServerName
+		sni = i.facts.ServerName
+		if f.Conn.ClientTLS == nil {
+			f.Conn.ClientTLS = i.facts
+		}
 	}
 	f.Authority = authorityFor(i.x.req.Authority, sni)
 	f.Conn.Target = i.x.target

@@ -143,6 +143,7 @@ func TestGarbageFromTheOrigin(t *testing.T) {
 		{"version 2", "HTTP/2 200\r\n\r\n", "upstream-garbage"},
 		{"two lengths", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok", "upstream-garbage"},
 		{"bare CR", "HTTP/1.1 200 OK\r\nX: a\rContent-Length: 1\r\n\r\nok", "upstream-garbage"},
+		{"space in the length", "HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok", "upstream-garbage"},
 		{"half a head", "HTTP/1.1 200 OK\r\nContent-", "upstream-garbage"},
 		{"bad first chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\noops\r\n", "upstream-garbage"},
 		{"nothing", "", "upstream-closed"},

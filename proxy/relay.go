@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -33,17 +34,25 @@ func (x *exchange) relay(u *wire.Upstream, fromClient, fromOrigin *wire.Tape) {
 	c := x.c
 	c.gone.stop()
 	var both sync.WaitGroup
-	one := func(n *int64, dst, src net.Conn, r *wire.Reader, tape *wire.Tape) {
+	one := func(n *int64, from, to string, dst, src net.Conn, r *wire.Reader, tape *wire.Tape) {
 		both.Go(func() {
 			var err error
-			if *n, err = pipe(dst, src, r, tape); err != nil { // the other direction ends with it
-				c.conn.Close()
-				u.Close()
+			if *n, err = pipe(dst, src, r, tape); err == nil {
+				return
 			}
+			side, op, failed := from, "read", (*net.OpError)(nil)
+			if errors.As(err, &failed) && failed.Op == "write" {
+				side, op = to, "write"
+			}
+			if side != "client" { // how clients end a connection is their own affair
+				x.note(side, op, "the connection broke: "+wire.Readable(err))
+			}
+			c.conn.Close() // the other direction ends with it
+			u.Close()
 		})
 	}
-	one(&x.relayedIn, u.Conn, c.conn, c.r, fromClient)
-	one(&x.relayedOut, c.conn, u.Conn, u.R, fromOrigin)
+	one(&x.relayedIn, "client", "origin", u.Conn, c.conn, c.r, fromClient)
+	one(&x.relayedOut, "origin", "client", c.conn, u.Conn, u.R, fromOrigin)
 	both.Wait()
 }
 
@@ -55,7 +64,7 @@ func pipe(dst, src net.Conn, r *wire.Reader, tape *wire.Tape) (n int64, err erro
 		n, err = pipeTaped(dst, r, tape)
 	}
 	if err == nil {
-		err = wire.CloseWrite(dst)
+		wire.CloseWrite(dst) // if dst has gone meanwhile, its own direction tells
 	}
 	return n, err
 }

@@ -57,11 +57,14 @@ func (c *client) keep(key string, u *wire.Upstream) {
 }
 
 // awaitUpload lets the body of the request go on after an early answer, as it
-// would without us, until it is through or one of the two ends closes.
+// would without us, until it is through, one of the two ends closes, or the
+// limit for an idle client is over.
 func (x *exchange) awaitUpload() {
 	origin := watch{conn: x.up.Conn, r: x.up.R}
 	origin.start(0, func(error) { x.c.conn.SetReadDeadline(longAgo) })
+	idle := time.AfterFunc(x.c.s.limits.idle, func() { x.c.conn.SetReadDeadline(longAgo) })
 	<-x.upload
+	idle.Stop()
 	origin.stop()
 	x.c.conn.SetReadDeadline(time.Time{})
 }

@@ -234,6 +234,7 @@ func (c *client) opaque(x *exchange, u *wire.Upstream, first []byte, said bool) 
 		return false
 	}
 	x.relay(u, nil, nil)
+	x.relayedIn += int64(len(first))
 	return false
 }
 

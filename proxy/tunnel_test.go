@@ -142,7 +142,7 @@ func TestAHostThatIsLeftAlone(t *testing.T) {
 			io.ReadFull(c, make([]byte, 40))
 			c.Close()
 			f := l.tape.done(t, 1).flow
-			if f.Kind != flow.Tunnel || f.Scheme != "https" || f.Request.Body.Size < 100 || f.Response.Body.Size < 100 || f.Err != nil {
+			if f.Kind != flow.Tunnel || f.Scheme != "https" || f.Request.Body.Size < 300 || f.Response.Body.Size < 100 || f.Err != nil {
 				t.Errorf("recorded %s %s, %d and %d bytes, error %v", f.Kind, f.URL(), f.Request.Body.Size, f.Response.Body.Size, f.Err)
 			}
 		})
@@ -314,6 +314,34 @@ func TestAClientThatBreaksOffAsOpenSSLDoes(t *testing.T) {
 	s.Handshake()
 	if f := l.tape.done(t, 1).flow; f.Kind != flow.Handshake || !strings.Contains(f.Err.Text, "does not trust") {
 		t.Errorf("recorded %s %v", f.Kind, f.Err)
+	}
+}
+
+// Some clients ask for https:// URLs without a tunnel.
+func TestAnHTTPSURLOnThePlainPort(t *testing.T) {
+	l := newLab(t)
+	o := l.origin(l.origins.config(), okOrigin)
+	p := l.dial()
+	p.send(get("https://"+o.addr, "/x", o.addr))
+	if m, _ := p.message(); !strings.HasSuffix(m, "ok") {
+		t.Errorf("got %q", m)
+	}
+	if f := l.tape.done(t, 1).flow; f.Scheme != "https" || f.Conn.ClientTLS != nil || !f.Conn.OriginTLS.Verified || f.Request.Target != "/x" {
+		t.Errorf("recorded %s %+v", f.URL(), f.Conn)
+	}
+}
+
+func TestABrokenTunnelIsNoted(t *testing.T) {
+	l := newLab(t, func(o *Options) { o.Tunnel = []string{"127.0.0.1"} })
+	o := l.origin(nil, func(p *peer) {
+		p.take(4)
+		p.Conn.(*net.TCPConn).SetLinger(0)
+	})
+	p := l.connect(o.addr)
+	p.send("ping")
+	p.all()
+	if f := l.tape.done(t, 1).flow; f.Err == nil || f.Err.Side != "origin" || f.Request.Body.Size != 4 {
+		t.Errorf("recorded %v %+v", f.Err, f.Request.Body)
 	}
 }
 

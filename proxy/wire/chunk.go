@@ -134,7 +134,7 @@ func (c *chunks) checkTail() *Fault {
 		return nil
 	}
 	h := ParseHead(append([]byte("x\r\n"), c.tail...))
-	if f := h.check(); f != nil {
+	if f := h.check(true); f != nil {
 		return fault(BadChunk, "trailers: %s", f.Text)
 	}
 	if bytes.Count(c.tail, []byte("\n")) != bytes.Count(c.tail, []byte("\r\n")) {

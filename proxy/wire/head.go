@@ -132,8 +132,9 @@ func bare(line string) string {
 }
 
 // check refuses what one parser takes for one line and another for two, or
-// for no line at all (RFC 9112, 2.2 and 5.1; RFC 9110, 5.5).
-func (h *Head) check() *Fault {
+// for no line at all (RFC 9112, 2.2 and 5.1; RFC 9110, 5.5). Whitespace before
+// a colon is refused in requests, in answers only where it hides their length.
+func (h *Head) check(request bool) *Fault {
 	for rest := h.Raw; ; {
 		i := bytes.IndexByte(rest, '\r')
 		if i < 0 {
@@ -158,7 +159,7 @@ func (h *Head) check() *Fault {
 			}
 			continue
 		}
-		if last := f.Name[len(f.Name)-1]; (last == ' ' || last == '\t') && strings.Contains(f.Raw, ":") {
+		if last := f.Name[len(f.Name)-1]; request && (last == ' ' || last == '\t') && strings.Contains(f.Raw, ":") {
 			return fault(BadField, "whitespace before the colon of %q (RFC 9112, 5.1)", clip(f.Name))
 		}
 		if framing(letters(f.Name)) {

@@ -53,7 +53,7 @@ func ParseRequest(h *Head, asProxy bool) (*Request, *Fault) {
 	if q.Minor, ok = minorVersion(q.Proto); !ok {
 		return nil, fault(BadVersion, "%q is no version of HTTP/1", clip(q.Proto))
 	}
-	if f := h.check(); f != nil {
+	if f := h.check(true); f != nil {
 		return nil, f
 	}
 	if f := q.frame(); f != nil {

@@ -36,7 +36,7 @@ func ParseResponse(h *Head, method string) (*Response, *Fault) {
 	}
 	p.Proto, p.Reason = proto, reason
 	p.Status = int(code[0]-'0')*100 + int(code[1]-'0')*10 + int(code[2]-'0')
-	if f := h.check(); f != nil {
+	if f := h.check(false); f != nil {
 		return nil, f
 	}
 	return p, p.frame(method)
