@@ -39,6 +39,9 @@ type History struct {
 	Before []*flow.Flow
 	// After are later flows of the same endpoint, oldest first.
 	After []*flow.Flow
+	// Refused is package function Refused with a memory, for flows that are in
+	// the history of many cases; nil: the case remembers for itself.
+	Refused func(*flow.Flow) bool
 }
 
 // Line is one line of a server's log, with how well it fits the flow.
@@ -87,6 +90,7 @@ type facts struct {
 	claims   []Finding
 	creds    map[*flow.Flow][]credential
 	front    *answerer
+	refused  map[*flow.Flow]bool
 }
 
 func (c *Case) req() *flow.Message {
@@ -135,18 +139,35 @@ func (c *Case) accepted() iter.Seq[*flow.Flow] {
 		}
 		for i := len(c.History.Before) - 1; i >= 0; i-- {
 			f := c.History.Before[i]
-			if f != c.Success && accepted(f) && !yield(f) {
+			if f != c.Success && c.wasAccepted(f) && !yield(f) {
 				return
 			}
 		}
 	}
 }
 
-// accepted reports whether the answer is one that a caller wanted: 2xx or 304,
-// or a redirect that does not lead to a login page.
-func accepted(f *flow.Flow) bool {
+// wasAccepted reports whether the answer is one that a caller wanted: 2xx and
+// no refusal in disguise, or 304.
+func (c *Case) wasAccepted(f *flow.Flow) bool {
 	s := f.Status()
-	return s >= 200 && s < 300 && !Refused(f) || s == 304
+	if s == 304 {
+		return true
+	}
+	if s < 200 || s > 299 {
+		return false
+	}
+	if c.History.Refused != nil {
+		return !c.History.Refused(f)
+	}
+	r, known := c.facts.refused[f]
+	if !known {
+		r = Refused(f)
+		if c.facts.refused == nil {
+			c.facts.refused = map[*flow.Flow]bool{}
+		}
+		c.facts.refused[f] = r
+	}
+	return !r
 }
 
 // CauseSet is a set of causes.

@@ -58,7 +58,7 @@ func (m message) header() (h flow.Header) {
 	return h
 }
 
-func (m message) body(t *testing.T) []byte {
+func (m message) body(t testing.TB) []byte {
 	if m.Encoding == "base64" {
 		b, err := base64.StdEncoding.DecodeString(m.Body)
 		if err != nil {
@@ -69,7 +69,7 @@ func (m message) body(t *testing.T) []byte {
 	return []byte(m.Body)
 }
 
-func (x exchange) flow(t *testing.T, id flow.ID, at time.Time) *flow.Flow {
+func (x exchange) flow(t testing.TB, id flow.ID, at time.Time) *flow.Flow {
 	u, err := url.Parse(x.Request.URL)
 	f := &flow.Flow{ID: id, Origin: flow.FromImport, Times: flow.Timings{Start: at}}
 	if err != nil || u.Host == "" {
@@ -106,7 +106,7 @@ func (x exchange) date(otherwise time.Time) time.Time {
 }
 
 // flows are the case's flows in time order, the judged one last.
-func (c *corpusCase) flows(t *testing.T) []*flow.Flow {
+func (c *corpusCase) flows(t testing.TB) []*flow.Flow {
 	at := c.date(time.Date(2026, 6, 2, 10, 15, 30, 0, time.UTC))
 	var fs []*flow.Flow
 	if s := c.Context.LastSuccess; s != nil {
@@ -128,7 +128,7 @@ func (c *corpusCase) flows(t *testing.T) []*flow.Flow {
 	return fs
 }
 
-func corpus(t *testing.T) []*corpusCase {
+func corpus(t testing.TB) []*corpusCase {
 	f, err := os.Open("testdata/corpus/cases.jsonl")
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ func (c *Case) acceptedReplays() []*flow.Flow {
 		return nil
 	}
 	for _, g := range c.History.After {
-		if g.Parent == c.Flow.ID && g.Request != nil && accepted(g) {
+		if g.Parent == c.Flow.ID && g.Request != nil && c.wasAccepted(g) {
 			out = append(out, g)
 		}
 	}

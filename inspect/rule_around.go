@@ -72,7 +72,7 @@ func (c *Case) burst() (Finding, bool) {
 		if c.Flow.Times.Start.Sub(g.Times.Start) > burstWindow || g.Times.Start.IsZero() {
 			break
 		}
-		if !accepted(g) {
+		if !c.wasAccepted(g) {
 			if g.Status() == c.Flow.Status() {
 				continue // refused in the same burst
 			}

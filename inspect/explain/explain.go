@@ -104,7 +104,7 @@ func (b *book) refused(f *flow.Flow) bool {
 // caseOf is the case of the ith flow.
 func (b *book) caseOf(i int) inspect.Case {
 	f := b.ready[i]
-	c := inspect.Case{Flow: f, Now: inspect.Now(f)}
+	c := inspect.Case{Flow: f, Now: inspect.Now(f), History: inspect.History{Refused: b.refused}}
 	if f.Response == nil || f.Kind != flow.Exchange {
 		return c
 	}

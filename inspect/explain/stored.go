@@ -67,7 +67,7 @@ func (l *library) caseOf(ctx context.Context, id flow.ID) (inspect.Case, error) 
 	if err != nil {
 		return inspect.Case{}, err
 	}
-	c := inspect.Case{Flow: f, Now: inspect.Now(f)}
+	c := inspect.Case{Flow: f, Now: inspect.Now(f), History: inspect.History{Refused: l.shelf.refused}}
 	if f.Response == nil || f.Kind != flow.Exchange {
 		return c, nil
 	}
@@ -104,7 +104,7 @@ func (l *library) caseOf(ctx context.Context, id flow.ID) (inspect.Case, error) 
 			c.History.After = append(c.History.After, g)
 		}
 	}
-	compareWith(&c, diff.LastSuccess(f, candidates, inspect.Refused))
+	compareWith(&c, diff.LastSuccess(f, candidates, l.shelf.refused))
 	return c, nil
 }
 
@@ -122,9 +122,24 @@ type shelf struct {
 	flows map[flow.ID]*flow.Flow
 	order []flow.ID
 	bytes int
+	said  map[*flow.Flow]bool // whether inspect.Refused
 }
 
-func newShelf() *shelf { return &shelf{flows: map[flow.ID]*flow.Flow{}} }
+func newShelf() *shelf {
+	return &shelf{flows: map[flow.ID]*flow.Flow{}, said: map[*flow.Flow]bool{}}
+}
+
+// refused is inspect.Refused, remembered while the flow is on the shelf.
+func (s *shelf) refused(f *flow.Flow) bool {
+	r, known := s.said[f]
+	if !known {
+		r = inspect.Refused(f)
+		if s.flows[f.ID] == f {
+			s.said[f] = r
+		}
+	}
+	return r
+}
 
 func (s *shelf) get(id flow.ID) *flow.Flow { return s.flows[id] }
 
@@ -136,6 +151,7 @@ func (s *shelf) put(f *flow.Flow) {
 		old := s.flows[s.order[0]]
 		s.bytes -= sizeOf(old)
 		delete(s.flows, s.order[0])
+		delete(s.said, old)
 		s.order = s.order[1:]
 	}
 }

@@ -3,6 +3,7 @@ package vendors
 import (
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/why403/why403/flow"
 )
@@ -43,18 +44,63 @@ type Hit struct {
 // refusedByStatus says whether the status alone is a refusal; a decision that
 // does not name the status is only looked for then.
 func Decisions(x *Exchange, refusedByStatus bool) []Hit {
+	if x.Response == nil {
+		return nil
+	}
 	var out []Hit
-	for _, v := range All() {
-		for _, s := range v.Decisions {
-			if !s.AnyStatus && !refusedByStatus {
-				continue
-			}
-			if q, ok := s.holds(x); ok {
-				out = append(out, Hit{s, q})
-			}
+	for _, s := range sectionsFor(x.Response.Status, refusedByStatus) {
+		if q, ok := s.holds(x); ok {
+			out = append(out, Hit{s, q})
 		}
 	}
 	return out
+}
+
+// byStatus keeps, for each status met, the decisions that can hold under it:
+// most answers are accepted ones, for which only a few need a look.
+var byStatus struct {
+	sync.Mutex
+	of map[statusKey][]*Section
+}
+
+type statusKey struct {
+	status  int
+	refused bool
+}
+
+func sectionsFor(status int, refused bool) []*Section {
+	if status < 100 || status > 599 {
+		status = 0 // of no consequence, and bounded
+	}
+	byStatus.Lock()
+	defer byStatus.Unlock()
+	k := statusKey{status, refused}
+	list, known := byStatus.of[k]
+	if known {
+		return list
+	}
+	for _, v := range All() {
+		for _, s := range v.Decisions {
+			if (s.AnyStatus || refused) && s.allows(status) {
+				list = append(list, s)
+			}
+		}
+	}
+	if byStatus.of == nil {
+		byStatus.of = map[statusKey][]*Section{}
+	}
+	byStatus.of[k] = list
+	return list
+}
+
+// allows reports whether the section's conditions on the status hold.
+func (s *Section) allows(status int) bool {
+	for _, c := range s.Conds {
+		if c.Kind == "status" && statusIn(status, c.Values) == c.Not {
+			return false
+		}
+	}
+	return true
 }
 
 // Answerers returns the sections that show who made the answer.
