@@ -187,12 +187,12 @@ func (m *model) toggleMark() tea.Cmd {
 	m.list.rows.put(marked)
 	m.list.move(1)
 	feed, id, on := m.o.Feed, marked.ID, marked.Marked
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		if err := feed.Note(id, flow.Annotation{Mark: &on}); err != nil {
 			return toastMsg{false, fmt.Sprintf("mark %d: %v", id, err)}
 		}
 		return nil
-	}
+	})
 }
 
 // leave quits, after asking if something is under way.

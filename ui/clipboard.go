@@ -59,7 +59,7 @@ func (m *model) copyText(what, text string) tea.Cmd {
 			},
 		}
 	}
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		if !clip.Local() {
 			return terminal()
 		}
@@ -67,5 +67,5 @@ func (m *model) copyText(what, text string) tea.Cmd {
 			return terminal()
 		}
 		return toastMsg{true, what + " copied"}
-	}
+	})
 }

@@ -58,7 +58,7 @@ type (
 // listen waits for something new and takes it, a batch at a time.
 func (m *model) listen() tea.Cmd {
 	feed, rev, ctx := m.o.Feed, m.rev, m.ctx
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		select {
 		case <-feed.Changed(rev):
 		case <-ctx.Done():
@@ -66,13 +66,13 @@ func (m *model) listen() tea.Cmd {
 		}
 		rows, next := feed.Since(rev, batchMax)
 		return rowsMsg{rows, next, feed.Last()}
-	}
+	})
 }
 
 // later is listen after the pause between two batches.
 func (m *model) later() tea.Cmd {
 	next, ctx := m.listen(), m.ctx
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		t := time.NewTimer(batchEvery)
 		defer t.Stop()
 		select {
@@ -81,13 +81,13 @@ func (m *model) later() tea.Cmd {
 		case <-ctx.Done():
 			return nil
 		}
-	}
+	})
 }
 
 // tick tells the time after a while.
 func (m *model) tick(every time.Duration) tea.Cmd {
 	ctx := m.ctx
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		t := time.NewTimer(every)
 		defer t.Stop()
 		select {
@@ -96,7 +96,7 @@ func (m *model) tick(every time.Duration) tea.Cmd {
 		case <-ctx.Done():
 			return nil
 		}
-	}
+	})
 }
 
 func (m *model) rowsCame(b rowsMsg) tea.Cmd {
@@ -137,7 +137,7 @@ func (m *model) note(r *session.Row) {
 func (m *model) fetch(ids []flow.ID) tea.Cmd {
 	feed, ctx := m.o.Feed, m.ctx
 	near := m.list.match == nil
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := pageMsg{asked: ids}
 		if near {
 			from := max(1, ids[0]-64)
@@ -154,7 +154,7 @@ func (m *model) fetch(ids []flow.ID) tea.Cmd {
 			}
 		}
 		return msg
-	}
+	})
 }
 
 func (m *model) pageCame(p pageMsg) {
@@ -187,7 +187,7 @@ func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
 		step = deepStep
 	}
 	fits := match.fits(ctx, feed, now)
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := scanMsg{version: version}
 		from := max(1, next-step+1)
 		for at := from; at <= next; {
@@ -211,7 +211,7 @@ func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
 		msg.rows = msg.rows[max(0, len(msg.rows)-200):] // those that the screen may show next
 		msg.next = from - 1
 		return msg
-	}
+	})
 }
 
 // fits is the filter as a function, for commands.
@@ -244,7 +244,7 @@ func (m *model) tryDeep(batch []session.Row) tea.Cmd {
 	}
 	fits, version := match.fits(m.ctx, m.o.Feed, m.now), m.scanning
 	rows := slices.Clone(batch)
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := deepMsg{version: version}
 		for i := range rows {
 			if fits(&rows[i]) {
@@ -254,7 +254,7 @@ func (m *model) tryDeep(batch []session.Row) tea.Cmd {
 			}
 		}
 		return msg
-	}
+	})
 }
 
 func (m *model) deepCame(d deepMsg) {
@@ -294,7 +294,7 @@ func (m *model) seek(down bool) tea.Cmd {
 		fits = func(r *session.Row) bool { return r.Refused() && ended(r) && through(r) }
 	}
 	const step = 1000
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := seekMsg{version: version}
 		for at := from; ; {
 			lo := at + 1
@@ -335,7 +335,7 @@ func (m *model) seek(down bool) tea.Cmd {
 				at = lo
 			}
 		}
-	}
+	})
 }
 
 func (m *model) seekCame(s seekMsg) {
@@ -356,7 +356,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 	o, ctx, raw, th := m.o, m.ctx, m.inspector.raw, m.th
 	tries := append([]flow.ID(nil), m.tries[id]...)
 	partner, version := m.partners[id], m.loads
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		d := &dossier{raw: raw}
 		msg := dossierMsg{version: version, id: id, d: d}
 		d.row.ID = id
@@ -398,7 +398,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 		d.request = messageDoc(th, d.flow, d.flow.Request, raw)
 		d.answer = messageDoc(th, d.flow, d.flow.Response, raw)
 		return msg
-	}
+	})
 }
 
 func (m *model) dossierCame(d dossierMsg) {

@@ -145,7 +145,7 @@ func (m *model) copyItem(c *copyMenu, it copyItem) tea.Cmd {
 	if d := m.inspector.d; d != nil && d.row.ID == c.id {
 		src.exp = d.exp
 	}
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		f, err := whole(ctx, feed, c.id)
 		if err == nil {
 			f, err = wholeAnswer(ctx, feed, f)
@@ -168,7 +168,7 @@ func (m *model) copyItem(c *copyMenu, it copyItem) tea.Cmd {
 			return toastMsg{false, fmt.Sprintf("copy %s: %v", it.name, err)}
 		}
 		return copiedMsg{what, text}
-	}
+	})
 }
 
 // copiedMsg is a text that is ready to be taken away.

@@ -174,3 +174,30 @@ func TestNoColourSaysTheSame(t *testing.T) {
 		}
 	}
 }
+
+func TestKeys(t *testing.T) {
+	type at struct {
+		place place
+		key   string
+	}
+	owner := map[at]words{}
+	for _, b := range bindings {
+		for _, k := range b.keys {
+			for _, p := range []place{inList, inInspector, inEditor} {
+				if b.where&p == 0 {
+					continue
+				}
+				if o, ok := owner[at{p, k}]; ok {
+					t.Errorf("%s means %q and %q in the same place", k, o, b.name)
+				}
+				owner[at{p, k}] = b.name
+			}
+		}
+		if b.name == "" || b.about == "" || b.group == "" {
+			t.Errorf("%v lacks words", b.keys)
+		}
+		if !strings.Contains(KeysMarkdown(), string(b.about)) {
+			t.Errorf("the documentation lacks %v", b.keys)
+		}
+	}
+}

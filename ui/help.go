@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -9,7 +8,7 @@ import (
 	"github.com/why403/why403/ui/safe"
 )
 
-// help is every key, by group, from the one list.
+// help is every key, by group, from the one list; in two columns where there is room.
 type help struct{ top, rows int }
 
 func (h *help) name() words { return "Keys" }
@@ -34,27 +33,45 @@ func (h *help) key(m *model, name, _ string) tea.Cmd {
 	return nil
 }
 
+// helpWidth is the width of a column of the help in cells.
+const helpWidth = 76
+
 func (h *help) view(th *theme, w, height int) []string {
-	w = min(w, 78)
-	var all []string
-	var groups []words
-	for _, b := range bindings {
-		if !slices.Contains(groups, b.group) {
-			groups = append(groups, b.group)
-		}
+	cols := 1
+	if w >= 2*helpWidth {
+		cols = 2
 	}
-	for _, g := range groups {
+	col := min(helpWidth, w)
+	var all []string
+	for _, g := range groups() {
 		if len(all) > 0 {
-			all = append(all, row(w).on(th.box).end())
+			all = append(all, row(col).on(th.box).end())
 		}
-		all = append(all, row(w).on(th.box).put(th.bright, g).end())
+		all = append(all, row(col).on(th.box).put(th.bright, g).end())
 		for _, b := range bindings {
 			if b.group == g {
-				all = append(all, row(w).on(th.box).gap(1).left(th.key, safe.Of(strings.Join(b.keys, " ")), 18).put(th.text, b.about).end())
+				all = append(all, row(col).on(th.box).gap(1).left(th.key, safe.Of(strings.Join(b.keys, " ")), 16).put(th.text, b.about).end())
 			}
 		}
 	}
+	if cols == 2 {
+		half := (len(all) + 1) / 2
+		for i := range half {
+			right := row(col).on(th.box).end()
+			if half+i < len(all) {
+				right = all[half+i]
+			}
+			all[i] += right
+		}
+		all = all[:half]
+	}
 	h.rows = len(all)
+	height--
 	h.top = max(0, min(h.top, len(all)-height))
-	return all[h.top:min(len(all), h.top+height)]
+	out := append([]string(nil), all[h.top:min(len(all), h.top+height)]...)
+	hint := row(col * cols).on(th.box)
+	if len(all) > height {
+		hint.put(th.key, "j k").put(th.muted, " scroll   ")
+	}
+	return append(out, hint.put(th.muted, "any other key closes").end())
 }

@@ -1,5 +1,10 @@
 package ui
 
+import (
+	"slices"
+	"strings"
+)
+
 // action is something a person can ask for. Keys, footer, help, palette and the docs all come from
 // the one list below.
 type action uint8
@@ -99,7 +104,7 @@ var bindings = []binding{
 	{replay, anywhere, []string{"r"}, "replay", "send the request again, unchanged, as a new flow", "Refusal", 2},
 	{applyFix, anywhere, []string{"f"}, "fix", "show the verdict's change, then send the request with it", "Refusal", 3},
 	{pick, anywhere, []string{"space"}, "mark", "mark the flow; in Diff, tick the difference", "Refusal", 0},
-	{compareMarked, anywhere, []string{"d"}, "diff", "compare two marked flows, or this one with a marked one or its last success", "Refusal", 5},
+	{compareMarked, anywhere, []string{"d"}, "diff", "compare with a marked flow, two marked ones, or the last success", "Refusal", 5},
 	{partnerBefore, anywhere, []string{"["}, "earlier partner", "compare with an earlier success", "Refusal", 0},
 	{partnerAfter, anywhere, []string{"]"}, "later partner", "compare with a later success", "Refusal", 0},
 
@@ -163,4 +168,38 @@ func keyOf(a action) words {
 		}
 	}
 	return ""
+}
+
+// KeysMarkdown is the list of keys for the documentation, by group.
+func KeysMarkdown() string {
+	var b strings.Builder
+	group := words("")
+	for _, g := range groups() {
+		for _, x := range bindings {
+			if x.group != g {
+				continue
+			}
+			if group != g {
+				group = g
+				b.WriteString("\n## " + string(g) + "\n\n| key | what it does |\n|---|---|\n")
+			}
+			keys := make([]string, len(x.keys))
+			for i, k := range x.keys {
+				keys[i] = "`" + k + "`"
+			}
+			b.WriteString("| " + strings.Join(keys, " ") + " | " + string(x.about) + " |\n")
+		}
+	}
+	return strings.TrimPrefix(b.String(), "\n")
+}
+
+// groups are the groups of keys in the order in which they stand in the list.
+func groups() []words {
+	var gs []words
+	for _, b := range bindings {
+		if !slices.Contains(gs, b.group) {
+			gs = append(gs, b.group)
+		}
+	}
+	return gs
 }

@@ -135,7 +135,7 @@ type bodyMsg struct {
 func (m *model) complete(side session.Side) tea.Cmd {
 	d, feed, ctx, th := m.inspector.d, m.o.Feed, m.ctx, m.th
 	w := m.lay.inspector.w - 2
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := bodyMsg{d: d, side: side}
 		read := func() (*flow.Flow, error) {
 			if side == session.RequestSide {
@@ -157,7 +157,7 @@ func (m *model) complete(side session.Side) tea.Cmd {
 			msg.doc.rows(w) // broken into rows here, not while a frame is drawn
 		}
 		return msg
-	}
+	})
 }
 
 func (m *model) bodyCame(b bodyMsg) {

@@ -16,6 +16,7 @@ import (
 type model struct {
 	o    Options
 	ctx  context.Context
+	crew crew
 	th   *theme
 	w, h int
 	now  time.Time

@@ -109,7 +109,7 @@ func (m *model) otherPartner(by int) tea.Cmd {
 	if d.partner != nil {
 		now = d.partner.ID
 	}
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := partnerMsg{id: id}
 		rows, err := feed.History(ctx, endpoint, end, partnersMost)
 		if err != nil {
@@ -130,7 +130,7 @@ func (m *model) otherPartner(by int) tea.Cmd {
 			}
 		}
 		return msg
-	}
+	})
 }
 
 func (m *model) partnerCame(p partnerMsg) {

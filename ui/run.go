@@ -27,7 +27,10 @@ const fps = 120
 func Run(ctx context.Context, o Options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	_, err := tea.NewProgram(newModel(ctx, o), tea.WithContext(ctx), tea.WithFPS(fps)).Run()
+	m := newModel(ctx, o)
+	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithFPS(fps)).Run()
+	stop()
+	m.crew.wait() // whoever closes the session does not do it under a command
 	switch {
 	case err == nil, errors.Is(err, tea.ErrInterrupted):
 		return nil

@@ -106,10 +106,10 @@ func (m *model) askEditor() tea.Cmd {
 	if d := m.inspector.d; d != nil && d.row.ID == id {
 		msg.partner, msg.compare = d.partner, d.compare
 	}
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg.f, msg.err = whole(ctx, feed, id)
 		return msg
-	}
+	})
 }
 
 func (m *model) openEditor(msg editorMsg) {
@@ -218,11 +218,11 @@ func (m *model) sendEdited() tea.Cmd {
 func (m *model) send(to *flow.Flow, req *flow.Message, e *editor, n, was int) tea.Cmd {
 	m.running++
 	began, o, ctx, th := m.now, m.o, m.ctx, m.th
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := sentMsg{editor: e, n: n, parent: to.ID, was: was}
 		msg.exchange(ctx, o, th, began, to, req)
 		return msg
-	}
+	})
 }
 
 // exchange sends req and reads what came of it.
@@ -296,7 +296,7 @@ func (m *model) replay() tea.Cmd {
 	m.running++
 	o, th, began := m.o, m.th, m.now
 	m.say(true, "sending "+m.list.current().Method+" "+m.list.current().Target+" again")
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := sentMsg{parent: id, was: was}
 		f, err := whole(ctx, feed, id)
 		if err == nil && f.Request.Body.Cut() {
@@ -310,7 +310,7 @@ func (m *model) replay() tea.Cmd {
 		req.Head = f.Request.Head
 		msg.exchange(ctx, o, th, began, f, req)
 		return msg
-	}
+	})
 }
 
 // askFix shows the verdict's change before it is sent.
@@ -347,7 +347,7 @@ func (m *model) replayTicked() tea.Cmd {
 
 func (m *model) patched(title words, text string, p flow.Patch) tea.Cmd {
 	feed, ctx, id := m.o.Feed, m.ctx, m.list.cur
-	return func() tea.Msg {
+	return m.crew.cmd(func() tea.Msg {
 		msg := fixMsg{title: title, text: text, patch: p}
 		if msg.f, msg.err = whole(ctx, feed, id); msg.err != nil {
 			return msg
@@ -361,7 +361,7 @@ func (m *model) patched(title words, text string, p flow.Patch) tea.Cmd {
 		changed.Scheme, changed.Authority = to.Scheme, to.Authority
 		msg.f, msg.req = &changed, to.Request
 		return msg
-	}
+	})
 }
 
 func (m *model) fixCame(msg fixMsg) {

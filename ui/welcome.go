@@ -62,7 +62,7 @@ func (m *model) welcome(w, h int) []string {
 	add(row(w))
 	for _, y := range m.ways() {
 		name := row(w).gap(in).put(th.key, y.key).gap(2).put(th.text, y.name)
-		if w >= 100 {
+		if in+26+safe.Of(y.line).Width() < w {
 			add(name.to(in+26).text(th.accent, safe.Of(y.line)))
 		} else {
 			add(name)
