@@ -1,0 +1,208 @@
+package explain
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
+)
+
+var start = time.Date(2026, 6, 2, 10, 0, 0, 0, time.UTC)
+
+// play records one exchange, finished, and returns its id once it is on disk.
+func play(t *testing.T, s *session.Store, parent flow.ID, at time.Duration, request, response string) flow.ID {
+	t.Helper()
+	head := func(text string) (string, flow.Header, []byte) {
+		top, body, _ := strings.Cut(text, "\n\n")
+		line, rest, _ := strings.Cut(top, "\n")
+		var h flow.Header
+		for l := range strings.SplitSeq(rest, "\n") {
+			if n, v, ok := strings.Cut(l, ": "); ok {
+				h.Add(n, v)
+			}
+		}
+		return line, h, []byte(body)
+	}
+	line, h, body := head(request)
+	p := strings.Fields(line)
+	f := &flow.Flow{Parent: parent, Scheme: "https", Authority: "shop.test", Times: flow.Timings{Start: start.Add(at)}, Conn: flow.Conn{Client: "127.0.0.1:5000"}}
+	if parent != 0 {
+		f.Origin = flow.FromReplay
+	}
+	f.Request = &flow.Message{Proto: "HTTP/1.1", Method: p[0], Target: p[1], Header: h}
+	id := s.Begin(f)
+	if len(body) > 0 {
+		s.Append(id, flow.Part{Kind: flow.RequestBody, Data: body})
+	}
+	line, h, body = head(response)
+	m := &flow.Message{Proto: "HTTP/1.1", Header: h}
+	for _, c := range strings.Fields(line)[0] {
+		m.Status = m.Status*10 + int(c-'0')
+	}
+	s.Append(id, flow.Part{Kind: flow.ResponseHead, Head: m})
+	if len(body) > 0 {
+		s.Append(id, flow.Part{Kind: flow.ResponseBody, Data: body})
+	}
+	end := *m
+	end.Body.Size = int64(len(body))
+	s.End(id, flow.Outcome{Response: &end, Times: flow.Timings{Start: start.Add(at), End: start.Add(at + time.Millisecond)}, Conn: f.Conn})
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := s.Committed(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// until waits for the stored verdict of a flow to be as wanted.
+func until(t *testing.T, s *session.Store, id flow.ID, what string, want func(inspect.Explained) bool) inspect.Explained {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var e inspect.Explained
+	for {
+		rev := s.Rev()
+		a, err := s.Annotation(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Verdict != nil {
+			if e, err = One(ctx, s, id); err != nil {
+				t.Fatal(err)
+			}
+			if want(e) {
+				return e
+			}
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("flow %d: %s did not come; last: %+v", id, what, e)
+		case <-s.Changed(rev):
+		}
+	}
+}
+
+func work(t *testing.T) *session.Store {
+	t.Helper()
+	s, err := session.Create(filepath.Join(t.TempDir(), "s.why403"), session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- NewWorker(s, Options{}).Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+const (
+	withoutToken = "POST /orders HTTP/1.1\nHost: shop.test\nCookie: csrftoken=aaaabbbb; sessionid=1\nContent-Type: application/json\n\n{\"a\":1}"
+	withToken    = "POST /orders HTTP/1.1\nHost: shop.test\nCookie: csrftoken=aaaabbbb; sessionid=1\nContent-Type: application/json\nX-CSRFToken: aaaabbbb\n\n{\"a\":1}"
+	refusal      = "403 Forbidden\nContent-Type: application/json\n\n{\"detail\":\"CSRF Failed: CSRF token missing or incorrect.\"}"
+	success      = "201 Created\nContent-Type: application/json\n\n{\"ok\":true}"
+)
+
+func TestWorkerTellsTheStoryAsItGoesOn(t *testing.T) {
+	s := work(t)
+	id := play(t, s, 0, 0, withoutToken, refusal)
+	e := until(t, s, id, "a verdict", func(e inspect.Explained) bool { return e.Refused })
+	if e.Verdict.Cause != inspect.CSRFMissing || e.Verdict.Fix == nil || e.ComparedWith != nil || len(e.Checklist) != 21 {
+		t.Fatalf("alone it is %+v", e)
+	}
+	row, err := s.Row(context.Background(), id)
+	if err != nil || row.Verdict == nil || row.Verdict.Headline != "CSRF token missing" || row.Verdict.Ruleset != inspect.Ruleset {
+		t.Errorf("row: %+v, %v", row.Verdict, err)
+	}
+
+	child := play(t, s, id, time.Second, withToken, success)
+	e = until(t, s, id, "the replay", func(e inspect.Explained) bool { return len(e.FixedOnce) > 0 })
+	if e.FixedOnce[0] != child || !strings.Contains(e.Verdict.Summary, "accepted once") || e.Verdict.Proven {
+		t.Errorf("after an accepted replay it is %+v", e)
+	}
+	if e.ComparedWith == nil || e.ComparedWith.ID != child || len(e.ComparedWith.Changes) == 0 {
+		t.Errorf("is not compared with the success that came: %+v", e.ComparedWith)
+	}
+}
+
+func TestWorkerTakesBackAnAnsweredChallenge(t *testing.T) {
+	s := work(t)
+	asked := play(t, s, 0, 0, "GET /v2/ HTTP/1.1\nHost: shop.test", "401 Unauthorized\nWWW-Authenticate: Bearer realm=\"https://auth.test\"")
+	until(t, s, asked, "a verdict", func(e inspect.Explained) bool { return e.Refused })
+	play(t, s, 0, time.Second, "GET /v2/ HTTP/1.1\nHost: shop.test\nAuthorization: Bearer abc", "200 OK")
+	until(t, s, asked, "the answer", func(e inspect.Explained) bool { return !e.Refused })
+}
+
+func TestWorkerSeesRefusalsUnderOtherStatuses(t *testing.T) {
+	s := work(t)
+	soft := play(t, s, 0, 0, "POST /graphql HTTP/1.1\nHost: shop.test\nAuthorization: Bearer a\n\n{}", "200 OK\nContent-Type: application/json\n\n{\"errors\":[{\"message\":\"no\",\"extensions\":{\"code\":\"FORBIDDEN\"}}]}")
+	plain := play(t, s, 0, time.Second, "GET /a.css HTTP/1.1\nHost: shop.test", "200 OK\nContent-Type: text/css\n\nb{}")
+	until(t, s, soft, "a verdict", func(e inspect.Explained) bool { return e.Refused })
+	last := play(t, s, 0, 2*time.Second, withoutToken, refusal)
+	until(t, s, last, "a verdict", func(e inspect.Explained) bool { return e.Refused })
+	// The worker goes in order: by now it has seen the style sheet, and had nothing to note.
+	if a, err := s.Annotation(context.Background(), plain); err != nil || a.Verdict != nil {
+		t.Errorf("a style sheet got a verdict: %+v, %v", a.Verdict, err)
+	}
+}
+
+func TestOneWithoutANote(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.why403")
+	s, err := session.Create(path, session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := play(t, s, 0, 0, withToken, success)
+	bad := play(t, s, 0, time.Second, withoutToken, refusal)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = session.Open(path, session.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	e, err := One(context.Background(), s, bad)
+	if err != nil || e.Verdict == nil || e.Verdict.Cause != inspect.CSRFMissing || e.ComparedWith == nil || e.ComparedWith.ID != good {
+		t.Errorf("got %+v, %v", e, err)
+	}
+	if _, err := One(context.Background(), s, 99); err == nil {
+		t.Error("a flow that is not there is explained")
+	}
+	if err := NewWorker(s, Options{}).Run(context.Background()); !errors.Is(err, session.ErrReadOnly) {
+		t.Errorf("a session that cannot be written: %v", err)
+	}
+}
+
+func TestWorkerEndsWithTheStore(t *testing.T) {
+	s, err := session.Create(filepath.Join(t.TempDir(), "s.why403"), session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	play(t, s, 0, 0, withToken, success)
+	done := make(chan error, 1)
+	go func() { done <- NewWorker(s, Options{}).Run(context.Background()) }()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-done:
+		if err != nil && !errors.Is(err, session.ErrClosed) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the worker waits for a store that is closed")
+	}
+}
