@@ -81,8 +81,8 @@ func (s *sink) serve(c net.Conn) {
 	} else {
 		io.CopyN(io.Discard, r, int64(size))
 	}
+	s.got <- raw.String() // before the answer: it is there when curl has ended
 	io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-	s.got <- raw.String()
 }
 
 // plainForm is a request without what no command line can keep: the place and
