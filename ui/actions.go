@@ -137,7 +137,7 @@ func (m *model) enter() tea.Cmd {
 		return m.replayTicked()
 	case tabAttempts:
 		if d := m.inspector.d; d != nil && len(d.tries) > 0 {
-			m.list.place(d.tries[len(d.tries)-1].ID)
+			m.list.place(d.tries[min(m.inspector.try, len(d.tries)-1)].ID)
 		}
 	}
 	return nil

@@ -381,7 +381,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 				}
 			}
 		}
-		if o.Explain != nil && ended(&d.row) && d.row.Verdict != nil {
+		if o.Explain != nil && ended(&d.row) && (d.row.Verdict != nil || d.row.Refused()) {
 			if e, err := o.Explain(ctx, id); err == nil {
 				d.exp = &e
 			}

@@ -280,6 +280,9 @@ func (e *editor) shift(by int) {
 
 // typed handles a key in the field under the cursor.
 func (e *editor) typed(name, text string) bool {
+	if name == "right" && e.accept() {
+		return true
+	}
 	before := e.form.copy()
 	ok := false
 	if f := e.field(); f != nil {

@@ -372,3 +372,26 @@ func TestTakingValues(t *testing.T) {
 	s.sees(`{"items": [{"sku": "A1", "qty": 3}]}`)
 	s.now = s.now.Add(time.Second)
 }
+
+func TestNamesAndValuesAreOffered(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("N", "N", "e", "ctrl+n")
+	s.sees("X-CSRFToken") // the first that the accepted request has more
+	s.write("x-c")
+	s.press("right", "tab", "right")
+	s.press("ctrl+s")
+	if got := s.sender.sent[0].Header.Get("x-cSRFToken"); got != "kH3vXq0a" {
+		t.Errorf("sent %q", got)
+	}
+	s.sees("201 Created")
+}
+
+func TestGoingToAnAttempt(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("N", "N", "r", "r")
+	s.arrive()
+	s.press("tab", "h", "j", "enter")
+	if s.m.list.cur != 12 {
+		t.Errorf("went to %d", s.m.list.cur)
+	}
+}

@@ -90,9 +90,9 @@ func (e *editor) title(th *theme, w int) string {
 func (g *form) draw(th *theme, e *editor, w, h int) []string {
 	out := make([]string, 0, h)
 	l := row(w).gap(1)
-	field(th, l, &g.method, th.verb, max(7, len(g.method.s)+1), e.at.part == partMethod)
+	field(th, l, &g.method, th.verb, max(7, len(g.method.s)+1), e.at.part == partMethod, e.ghost())
 	l.gap(1)
-	field(th, l, &g.url, th.bright, w-l.w-1, e.at.part == partURL)
+	field(th, l, &g.url, th.bright, w-l.w-1, e.at.part == partURL, "")
 	out = append(out, l.end(), blank(w))
 	out = append(out, row(w).gap(1).put(th.muted, "on  ").left(th.muted, safe.Of("name"), nameWidth).put(th.muted, "value").end())
 	bodyRows := 1
@@ -143,13 +143,18 @@ func (g *form) ghost() int {
 	return 1
 }
 
-func field(th *theme, l *line, f *input, s style, w int, focused bool) {
+func field(th *theme, l *line, f *input, s style, w int, focused bool, ghost string) {
 	base := l.base
 	if focused {
 		l.base, l.styled = th.field, false
 		l.sgr("")
 	}
+	start := l.w
 	f.draw(th, l, s, w, focused)
+	if used := safe.Of(f.s).Width(); focused && ghost != "" && used+2 < w {
+		l.back(start + used + 1) // behind the cursor
+		l.text(th.faint, safe.Of(ghost).Cut(w-used-1)).to(start + w)
+	}
 	if focused {
 		l.base = base
 		l.cur, l.styled = "", true
@@ -192,11 +197,14 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	case h.name.s != h.orig.Name || h.value.s != h.orig.Value:
 		note, noteStyle = "~ changed", th.warn
 	}
+	if on && e.ghost() != "" {
+		note, noteStyle = "→ takes it", th.key
+	}
 	noteW := 0
 	if note != "" {
 		noteW = min(14, max(0, w-nameWidth-30))
 	}
-	field(th, l, &h.name, s, nameWidth-1, on && e.at.col == 0)
+	field(th, l, &h.name, s, nameWidth-1, on && e.at.col == 0, e.ghost())
 	l.gap(1)
 	auto := h.value
 	if h.auto && !h.off {
@@ -206,10 +214,10 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	if h.auto && !(on && e.at.col == 1) {
 		v = &auto
 	}
-	field(th, l, v, vs, w-l.w-noteW-1, on && e.at.col == 1)
+	field(th, l, v, vs, w-l.w-noteW-1, on && e.at.col == 1, e.ghost())
 	if noteW > 0 {
 		l.gap(1).put(noteStyle, note)
-		if h.from != 0 && !h.off && !h.auto {
+		if h.from != 0 && note == "+ from #" {
 			l.text(noteStyle, safe.Of(id(h.from)))
 		}
 	}

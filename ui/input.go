@@ -99,6 +99,10 @@ func (f *input) draw(th *theme, l *line, s style, w int, focused bool) {
 	l.text(s, head.Skip(f.left).Head(w))
 	l.text(th.mark, under.Head(w-(l.w-start)))
 	l.text(s, tail.Head(w-(l.w-start)))
+	if l.w < start+w {
+		l.sgr("")
+	}
+	l.trail = len(l.b)
 	l.to(start + w)
 }
 

@@ -74,6 +74,7 @@ type inspector struct {
 	checks bool // the checklist is open
 	raw    bool // bodies as sent
 	search search
+	try    int // the attempt that the keys act on
 	// of the last drawing
 	h, rows int
 }
@@ -83,7 +84,7 @@ func (v *inspector) show(id flow.ID) {
 	if id == v.id {
 		return
 	}
-	v.id, v.d, v.checks = id, nil, false
+	v.id, v.d, v.checks, v.try = id, nil, false, 0
 	v.off = [tabCount]int{}
 }
 
@@ -111,6 +112,10 @@ func (v *inspector) turn(by int) {
 
 // scroll moves the view; in Diff it moves the cursor.
 func (v *inspector) scroll(by int) {
+	if v.tab == tabAttempts && v.d != nil && (by == 1 || by == -1) {
+		v.try = max(0, min(v.try+by, len(v.d.tries)-1))
+		return
+	}
 	if v.tab == tabDiff && v.d != nil && len(v.d.compare.changes) > 0 && (by == 1 || by == -1) {
 		v.d.compare.move(by)
 		return
@@ -157,7 +162,8 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 	case tabTiming:
 		return timingDoc(th, d, w, now, zone)
 	case tabAttempts:
-		return attemptsDoc(th, d, w)
+		v.try = max(0, min(v.try, len(d.tries)-1))
+		return attemptsDoc(th, d, w, v.try, focused)
 	}
 	return whyDoc(th, d, w, v.checks, now)
 }

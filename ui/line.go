@@ -20,6 +20,7 @@ type line struct {
 	over   style // replaces every style, if set
 	cur    style
 	styled bool
+	trail  int // length of b before the spaces that were drawn last
 }
 
 func row(max int) *line { return &line{max: max, b: make([]byte, 0, max*3)} }
@@ -84,6 +85,14 @@ func (l *line) gap(n int) *line {
 	}
 	l.w += n
 	return l
+}
+
+// back takes back the spaces drawn last, down to column c.
+func (l *line) back(c int) {
+	if n := l.w - c; n > 0 && len(l.b)-n >= l.trail {
+		l.b = l.b[:len(l.b)-n]
+		l.w = c
+	}
 }
 
 // to draws spaces up to column c.

@@ -117,7 +117,7 @@ func tls(th *theme, p *writer, t *flow.TLS, origin bool) {
 }
 
 // attemptsDoc is the tab Attempts: the replays of the flow.
-func attemptsDoc(th *theme, d *dossier, w int) pieces {
+func attemptsDoc(th *theme, d *dossier, w, cur int, focused bool) pieces {
 	p := &writer{w: w}
 	if len(d.tries) == 0 {
 		p.say(nil, 0, th.muted, safe.Of("Not replayed yet."))
@@ -128,7 +128,13 @@ func attemptsDoc(th *theme, d *dossier, w int) pieces {
 	for i := range d.tries {
 		r := &d.tries[i]
 		t := try{id: r.ID, status: r.Status, took: r.Duration, err: r.Err, done: ended(r)}
-		p.add(attempt(th, i+1, &t, d.row.Status)...)
+		sign := words(" ")
+		if i == cur && focused {
+			sign = "›"
+		}
+		p.add(append([]piece{lit(th.key, sign)}, attempt(th, i+1, &t, d.row.Status)...)...)
 	}
+	p.blank()
+	p.add(piece{"", space(2)}, lit(th.key, keyOf(open)), lit(th.muted, " goes to the attempt"))
 	return p.out
 }
