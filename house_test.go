@@ -21,14 +21,14 @@ const module = "github.com/why403/why403"
 // floors has every room there is or may be. A room imports rooms of lower floors.
 var floors = map[string]int{
 	"cmd/why403": 8, "cmd/why403/demo": 8,
-	"ui": 7, "ui/safe": 7,
+	"ui": 7, "ui/safe": 7, "ui/picture": 7,
 	"proxy/launch": 6,
 	"proxy":        5, "proxy/replay": 5, "inspect/explain": 5, "inspect/pinpoint": 5, "inspect/report": 5,
 	"proxy/wire": 4, "inspect": 4, "inspect/vendors": 4, "inspect/waf": 4, "inspect/openapi": 4, "inspect/logs": 4,
 	"flow/session": 3, "flow/hold": 3, "flow/export": 3, "certs": 3,
 	"flow/diff": 2, "flow/filter": 2, "flow/har": 2, "flow/curl": 2, "flow/redact": 2,
 	"flow/decode": 1,
-	"flow": 0,
+	"flow":        0,
 }
 
 // children are the rooms that the room they stand in may import though both are on one floor.
