@@ -99,6 +99,7 @@ func (s *Store) write(c *conn) {
 			if err == nil {
 				err = w.commit(batch)
 			}
+			w.again = err != nil
 			s.finish(batch, err)
 			if err != nil && s.closing() {
 				s.closeErr = err
@@ -270,6 +271,7 @@ type writer struct {
 	endpoints, hosts map[string]int64 // numbers known from the tables; bounded by maxKnown
 	totals           totals
 	scratch          []byte
+	again            bool // the commit before did not succeed, or only said so
 }
 
 const maxKnown = 10_000
@@ -312,7 +314,7 @@ func (w *writer) commit(batch []*job) error {
 func (w *writer) job(ctx context.Context, j *job, rev *Rev) error {
 	for i := range j.chunks {
 		w.scratch = j.chunks[i].data.join(w.scratch[:0])
-		if err := w.c.exec(ctx, "INSERT INTO body (key, data) VALUES (?, ?)", j.chunks[i].key, w.scratch); err != nil {
+		if err := w.c.exec(ctx, "INSERT OR REPLACE INTO body (key, data) VALUES (?, ?)", j.chunks[i].key, w.scratch); err != nil {
 			return err
 		}
 	}
@@ -322,7 +324,7 @@ func (w *writer) job(ctx context.Context, j *job, rev *Rev) error {
 		if data == nil {
 			data = []byte{}
 		}
-		if err := w.c.exec(ctx, "INSERT INTO frame (key, at, size, data) VALUES (?, ?, ?, ?)", fr.key, fr.at.UnixNano(), fr.size<<1|int64(fr.side), data); err != nil {
+		if err := w.c.exec(ctx, "INSERT OR REPLACE INTO frame (key, at, size, data) VALUES (?, ?, ?, ?)", fr.key, fr.at.UnixNano(), fr.size<<1|int64(fr.side), data); err != nil {
 			return err
 		}
 	}
@@ -366,7 +368,7 @@ func (w *writer) flow(ctx context.Context, j *job) error {
 	}
 	args := []driver.Value{int64(r.ID), int64(r.Rev), open, endpoint, host, blob}
 	insert, record := insertFlow, insertRecord
-	if j.kind != jobDone || j.live.written {
+	if j.kind != jobDone || j.live.written || w.again {
 		insert, record = insertFlow+replaceFlow, insertRecord+replaceRecord
 	}
 	if err := w.c.exec(ctx, insert, args...); err != nil {
