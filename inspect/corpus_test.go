@@ -255,7 +255,23 @@ func (s *score) String() string {
 	return b.String()
 }
 
-// TestCorpus scores the rules on the corpus. The floors only rise.
+// floors are percentages that the rules reach on the corpus. They only rise.
+var floors = struct {
+	cause, top3, layer, vendor, controls, hard float64
+	aside                                      float64 // cause, on the third kept aside
+	byLayer                                    map[string]float64
+}{
+	cause: 93, top3: 93, layer: 95, vendor: 93, controls: 86, hard: 100, aside: 82,
+	byLayer: map[string]float64{"client": 90, "backend-app": 93, "web-server": 88, "load-balancer": 100, "cdn-waf": 96, "api-gateway": 89,
+		"identity": 95, "kubernetes": 100, "database": 100, "filesystem": 100, "ai-gateway": 85, "network-proxy": 81, "none": 95},
+}
+
+// maxSureWrong is how many verdicts may be "certain" and wrong. It only falls.
+const maxSureWrong = 2
+
+// TestCorpus scores the rules on the corpus, and prints the score with -v.
+// WHY403_TEST_MISSES=1 lists what is missed among the open two thirds; the
+// third kept aside is only ever counted.
 func TestCorpus(t *testing.T) {
 	var open, aside, all score
 	for _, c := range corpus(t) {
@@ -275,5 +291,23 @@ func TestCorpus(t *testing.T) {
 			t.Log(m)
 		}
 		t.Log("sure but wrong: ", open.sureWrong)
+	}
+	for _, f := range []struct {
+		name  string
+		got   tally
+		floor float64
+	}{{"cause", all.cause, floors.cause}, {"top 3", all.top3, floors.top3}, {"layer", all.layer, floors.layer}, {"vendor", all.vendor, floors.vendor},
+		{"controls", all.controls, floors.controls}, {"hard", all.hard, floors.hard}, {"cause of those kept aside", aside.cause, floors.aside}} {
+		if f.got.percent() < f.floor {
+			t.Errorf("%s: %v, the floor is %.0f%%", f.name, f.got, f.floor)
+		}
+	}
+	for l, floor := range floors.byLayer {
+		if got := all.byLayer[l]; got == nil || got.percent() < floor {
+			t.Errorf("layer %s: %v, the floor is %.0f%%", l, got, floor)
+		}
+	}
+	if n := len(all.sureWrong); n > maxSureWrong {
+		t.Errorf("%d verdicts are certain and wrong, at most %d may be", n, maxSureWrong)
 	}
 }

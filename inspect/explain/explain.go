@@ -24,7 +24,7 @@ const (
 	maxBefore    = 200 // earlier flows of the host
 	maxAfter     = 20  // later flows of the endpoint
 	maxChanges   = 60
-	maxCandidate = 400 // flows among which the last success is chosen
+	maxCandidate = 100 // flows of the endpoint, before and after, among which the last success is chosen
 )
 
 // Options of explaining. The zero value is a good one.
@@ -46,7 +46,7 @@ func Flows(ctx context.Context, flows []*flow.Flow, o Options) ([]inspect.Explai
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		out[i] = explainCase(b.caseOf(i), o)
+		out[i] = explainCase(b.caseOf(i, o.Logs != nil), o)
 	}
 	return out, nil
 }
@@ -65,11 +65,12 @@ type book struct {
 	order  []int              // indices in time order
 	at     []int              // position in order
 	byHost map[string][]int   // positions in order, ascending
+	byEnd  map[string][]int   // the same for each endpoint
 	verdct map[*flow.Flow]int // 1: refused, 2: not; as far as the flow alone shows
 }
 
 func newBook(flows []*flow.Flow) *book {
-	b := &book{byHost: map[string][]int{}, verdct: map[*flow.Flow]int{}}
+	b := &book{byHost: map[string][]int{}, byEnd: map[string][]int{}, verdct: map[*flow.Flow]int{}}
 	for _, f := range flows {
 		b.ready = append(b.ready, ready(f))
 	}
@@ -85,6 +86,8 @@ func newBook(flows []*flow.Flow) *book {
 		b.at[i] = pos
 		h := hostOnly(flows[i].Authority)
 		b.byHost[h] = append(b.byHost[h], pos)
+		e := flow.Endpoint(flows[i])
+		b.byEnd[e] = append(b.byEnd[e], pos)
 	}
 	return b
 }
@@ -101,11 +104,12 @@ func (b *book) refused(f *flow.Flow) bool {
 	return v == 1
 }
 
-// caseOf is the case of the ith flow.
-func (b *book) caseOf(i int) inspect.Case {
+// caseOf is the case of the ith flow. The history of one that was plainly
+// accepted is left out; logs may show a refusal in any answer that is none by itself.
+func (b *book) caseOf(i int, logs bool) inspect.Case {
 	f := b.ready[i]
 	c := inspect.Case{Flow: f, Now: inspect.Now(f), History: inspect.History{Refused: b.refused}}
-	if f.Response == nil || f.Kind != flow.Exchange {
+	if f.Response == nil || f.Kind != flow.Exchange || !b.refused(f) && (!logs || f.Status() < 400) {
 		return c
 	}
 	pos := b.at[i]
@@ -121,17 +125,15 @@ func (b *book) caseOf(i int) inspect.Case {
 			c.History.Before = append(c.History.Before, g)
 		}
 	}
-	for _, p := range host[here:] {
-		g := b.ready[b.order[p]]
-		if g != f && flow.Endpoint(g) == flow.Endpoint(f) {
-			if c.History.After = append(c.History.After, g); len(c.History.After) == maxAfter {
-				break
-			}
-		}
-	}
+	same := b.byEnd[flow.Endpoint(f)]
+	at, _ := slices.BinarySearch(same, pos)
 	var candidates []*flow.Flow
-	for _, p := range host[max(0, here-maxCandidate):min(len(host), here+maxCandidate)] {
-		candidates = append(candidates, b.ready[b.order[p]])
+	for k, p := range same[max(0, at-maxCandidate):min(len(same), at+maxCandidate)] {
+		g := b.ready[b.order[p]]
+		candidates = append(candidates, g)
+		if k+max(0, at-maxCandidate) > at && len(c.History.After) < maxAfter {
+			c.History.After = append(c.History.After, g)
+		}
 	}
 	compareWith(&c, diff.LastSuccess(f, candidates, b.refused))
 	return c

@@ -49,7 +49,7 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 	}
 	var out []Hit
 	for _, s := range sectionsFor(x.Response.Status, refusedByStatus) {
-		if q, ok := s.holds(x); ok {
+		if q, ok := s.holds(x); ok && s.aboutItself(x, q) {
 			out = append(out, Hit{s, q})
 		}
 	}
