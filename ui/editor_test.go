@@ -380,8 +380,8 @@ func TestNamesAndValuesAreOffered(t *testing.T) {
 	s.write("x-c")
 	s.press("right", "tab", "right")
 	s.press("ctrl+s")
-	if got := s.sender.sent[0].Header.Get("x-cSRFToken"); got != "kH3vXq0a" {
-		t.Errorf("sent %q", got)
+	if got := s.sender.sent[0].Header; got[1].Name != "X-CSRFToken" || got[1].Value != "kH3vXq0a" {
+		t.Errorf("sent %+v", got)
 	}
 	s.sees("201 Created")
 }

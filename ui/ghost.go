@@ -15,9 +15,9 @@ var commonHeaders = []string{
 
 var commonMethods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
-// ghost is how the field under the cursor could go on: a name that the accepted request has and this
+// offer is what the field under the cursor could become: a name that the accepted request has and this
 // one has not, its value, a common name. "" if there is nothing to offer or the cursor is not at the end.
-func (e *editor) ghost() string {
+func (e *editor) offer() string {
 	f := e.field()
 	if f == nil || f.at != len(f.s) {
 		return ""
@@ -49,25 +49,33 @@ func (e *editor) ghost() string {
 	return goesOn(f.s, names)
 }
 
-// goesOn is the rest of the first of list that begins with s, without regard to case.
+// ghost is what is missing of the offer: it is drawn behind the cursor.
+func (e *editor) ghost() string {
+	if o := e.offer(); o != "" {
+		return o[len(e.field().s):]
+	}
+	return ""
+}
+
+// goesOn is the first of list that begins with s, without regard to case.
 func goesOn(s string, list []string) string {
 	for _, v := range list {
 		if len(v) > len(s) && strings.EqualFold(v[:len(s)], s) {
-			return v[len(s):]
+			return v
 		}
 	}
 	return ""
 }
 
-// accept takes the ghost into the field; false if there is none.
+// accept takes the offer into the field; false if there is none.
 func (e *editor) accept() bool {
-	g := e.ghost()
-	if g == "" {
+	o := e.offer()
+	if o == "" {
 		return false
 	}
 	before := e.form.copy()
 	f := e.field()
-	f.insert(g)
+	f.set(o)
 	if e.at.part == partHeader {
 		e.heads[e.at.row].auto = false
 		if e.partner != nil && e.at.col == 1 {
