@@ -92,7 +92,7 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
-// BenchmarkRecordOnly is Record without making the flow to record.
+// BenchmarkMakeSample is the part of BenchmarkRecord that is not the session's.
 func BenchmarkMakeSample(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {

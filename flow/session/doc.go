@@ -14,7 +14,7 @@
 // commits, its lower 32 bits the changes since that commit. A committed row
 // carries its revision in the file, known before the commit because a commit
 // opens a number of its own; a change of a flow under way carries one in
-// memory. Since walks a list that holds every flow under way and the last
+// memory. Since walks two lists, of the flows under way and of the last
 // recentRows committed ones; a reader further behind is served from the file
 // by the stored revisions, merged with the flows under way. The heap therefore
 // does not grow with the session.
@@ -28,7 +28,9 @@
 // first the bodies of responses are cut (from 3/4 of the bound), then the
 // bodies of requests (from 7/8), then Begin and End wait up to headWait for
 // room, once a stall; after that flows are counted as not kept, and their rows
-// say so. Nothing else is dropped.
+// say so. Beside that only what is beyond a stated bound is dropped, and
+// marked: bodies and messages beyond Options.MaxBody, 1xx responses beyond the
+// 64th.
 //
 // Readers use a small pool of their own connections (WAL: they neither block
 // the writer nor are blocked by it) and end with their context. Note waits for

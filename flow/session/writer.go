@@ -13,8 +13,8 @@ import (
 const (
 	batchDelay = 20 * time.Millisecond  // from the first work to its commit, unless somebody waits
 	batchBytes = 4 << 20                // work that is committed without delay
-	batchJobs  = 2000                   // of one commit at most
-	batchMost  = 16 << 20               // bytes of one commit at most, about
+	batchJobs  = 1000                   // of one commit at most, which keeps commits well below headWait
+	batchMost  = 8 << 20                // bytes of one commit at most, about
 	hangAfter  = time.Second            // a flow under way for longer is written as it stands, and again as it moves on
 	retryAfter = 500 * time.Millisecond // after a commit that did not succeed
 )
