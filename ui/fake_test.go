@@ -20,13 +20,14 @@ var day = time.Date(2026, 11, 22, 8, 30, 51, 0, time.UTC)
 
 // fakeFeed is a session in memory. It never waits.
 type fakeFeed struct {
-	rows  []session.Row // by id, from 1
-	flows map[flow.ID]*flow.Flow
-	exps  map[flow.ID]inspect.Explained
-	rev   session.Rev
-	notes map[flow.ID]flow.Annotation
-	pages int // calls of Page
-	err   error
+	rows   []session.Row // by id, from 1
+	flows  map[flow.ID]*flow.Flow
+	exps   map[flow.ID]inspect.Explained
+	rev    session.Rev
+	notes  map[flow.ID]flow.Annotation
+	frames map[flow.ID][]session.Frame
+	pages  int // calls of Page
+	err    error
 }
 
 func newFake() *fakeFeed {
@@ -118,6 +119,11 @@ func (f *fakeFeed) Body(_ context.Context, id flow.ID, side session.Side) (io.Re
 		m = f.flows[id].Response
 	}
 	return io.NopCloser(bytes.NewReader(m.Body.Data)), m.Body.Size, nil
+}
+
+func (f *fakeFeed) Frames(_ context.Context, id flow.ID, from int64, n int) ([]session.Frame, error) {
+	list := f.frames[id]
+	return list[min(int(from), len(list)):min(len(list), int(from)+n)], nil
 }
 
 func (f *fakeFeed) History(_ context.Context, endpoint string, before flow.ID, n int) ([]session.Row, error) {

@@ -160,6 +160,8 @@ func reason(th *theme, r *session.Row) (style, safe.Text) {
 	switch {
 	case r.State == session.Waiting:
 		return th.muted, safe.Of("waiting")
+	case r.Status == 101:
+		return th.muted, safe.Of("⇄ upgraded " + size(r.RespBytes))
 	case r.State == session.Streaming:
 		return th.muted, safe.Of("streaming " + size(r.RespBytes))
 	case r.Parent != 0 && r.Refused():
@@ -183,8 +185,6 @@ func reason(th *theme, r *session.Row) (style, safe.Text) {
 		return th.warn, safe.Join(safe.Of("! "), safe.Of(r.Err))
 	case r.Kind == flow.Tunnel:
 		return th.muted, safe.Of("not read")
-	case r.Status == 101:
-		return th.muted, safe.Of("⇄ websocket")
 	}
 	return th.muted, safe.Of(r.Comment)
 }
