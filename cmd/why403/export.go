@@ -115,10 +115,12 @@ func wholeFlows(ctx context.Context, name string, ids []flow.ID) ([]*flow.Flow, 
 	for _, id := range ids {
 		f, err := wholeFlow(ctx, s, id)
 		switch {
-		case errors.Is(err, session.ErrNoFlow) && all:
+		case all && (errors.Is(err, session.ErrNoFlow) || errors.Is(err, session.ErrNotKept)):
 			continue
 		case errors.Is(err, session.ErrNoFlow):
 			return nil, noFlow(name, id, s.Last())
+		case errors.Is(err, session.ErrNotKept):
+			return nil, failedf("export another one", "%s: flow %d was seen and not kept: the disk did not keep up", name, id)
 		case err != nil:
 			return nil, failed(fmt.Errorf("%s: flow %d: %w", name, id, err), "the file may be damaged")
 		}

@@ -74,7 +74,7 @@ func readHAR(r io.Reader, name string) ([]*flow.Flow, error) {
 func openSession(name string) (*session.Store, error) {
 	s, err := session.Open(name, session.Options{})
 	if err != nil {
-		return nil, failed(fmt.Errorf("%s: %w", name, err), "it must be a session of this why403, or of an older one; the file is left as it is")
+		return nil, failed(err, "it must be a session of this why403, or of an older one; the file is left as it is")
 	}
 	return s, nil
 }
@@ -88,7 +88,7 @@ func readSession(ctx context.Context, name string) ([]*flow.Flow, error) {
 	var flows []*flow.Flow
 	for id := flow.ID(1); id <= s.Last(); id++ {
 		f, err := s.Flow(ctx, id)
-		if errors.Is(err, session.ErrNoFlow) {
+		if errors.Is(err, session.ErrNoFlow) || errors.Is(err, session.ErrNotKept) {
 			continue
 		}
 		if err != nil {
