@@ -137,10 +137,23 @@ func (m *model) enter() tea.Cmd {
 		return m.replayTicked()
 	case tabAttempts:
 		if d := m.inspector.d; d != nil && len(d.tries) > 0 {
-			m.list.place(d.tries[min(m.inspector.try, len(d.tries)-1)].ID)
+			return m.goTo(d.tries[min(m.inspector.try, len(d.tries)-1)].ID)
 		}
 	}
 	return nil
+}
+
+// goTo puts the cursor on a flow, for which a filter that hides it is dropped.
+func (m *model) goTo(id flow.ID) tea.Cmd {
+	m.list.last = max(m.list.last, id) // it may not have been told yet
+	var cmd tea.Cmd
+	if match := m.list.match; match != nil {
+		if _, shown := match.index(id); !shown {
+			cmd = m.setFilter("")
+		}
+	}
+	m.list.place(id)
+	return cmd
 }
 
 func (m *model) goBack() tea.Cmd {

@@ -25,7 +25,7 @@ func columnsFor(w int, last flow.ID, host int) columns {
 		c.host = max(12, min(host, 30, rest*33/100))
 		rest -= c.host + 1
 	}
-	c.why = max(c.why, min(42, rest*58/100))
+	c.why = max(c.why, min(42, rest*58/100), min(21, rest-16))
 	c.path = rest - c.why - 1
 	return c
 }

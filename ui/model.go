@@ -89,6 +89,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 	case tea.BackgroundColorMsg:
 		if !msg.IsDark() && m.th == &dark {
 			m.th = &light
+			m.loads++ // what was drawn in dark is drawn again
+			m.inspector.d = nil
 		}
 	case tea.KeyPressMsg:
 		return m.key(msg.String(), msg.Text)

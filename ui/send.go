@@ -166,7 +166,7 @@ func (m *model) editorKey(name, text string) tea.Cmd {
 		if n := len(e.tries); n > 0 && e.tries[n-1].id != 0 {
 			id := e.tries[n-1].id
 			m.closeEditor()
-			m.list.place(id)
+			return m.goTo(id)
 		}
 	default:
 		switch {

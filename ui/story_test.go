@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"image/color"
 	"strings"
 	"testing"
 	"time"
@@ -445,4 +446,22 @@ func TestMessagesOfAWebSocket(t *testing.T) {
 	s.sees("⇄ upgraded")
 	s.press("tab", "l", "l", "l")
 	s.sees("HTTP/1.1 101 Switching Protocols", `→      7 B sub \x1b[1m`, "←      4 B 00 01 02 ff")
+}
+
+func TestGoingToTheAnswerDropsAFilterThatHidesIt(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("3", "e", "ctrl+g", "enter", "ctrl+s", "ctrl+o")
+	if s.m.list.cur != 11 || s.m.list.match != nil {
+		t.Errorf("on flow %d with filter %q", s.m.list.cur, s.m.filterText())
+	}
+	s.sees("Not refused: 201 Created", "of #5, which was answered 403")
+}
+
+func TestLightTerminal(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("N", "N", "tab")
+	s.tell(tea.BackgroundColorMsg{Color: color.White})
+	if f := s.m.screen(); strings.Contains(f, string(dark.text)) || !strings.Contains(f, string(light.bright)) {
+		t.Error("dark colours on a light background")
+	}
 }
