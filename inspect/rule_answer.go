@@ -1,6 +1,8 @@
 package inspect
 
 import (
+	"regexp"
+
 	"github.com/why403/why403/flow"
 )
 
@@ -63,6 +65,9 @@ func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 		f.Confidence = s.conf
 		if info := causeByID[s.cause]; info != nil && (info.Layer == layerDatabase || info.Layer == layerFilesystem) {
 			f.Layer = info.Layer // quoted by whoever answered, said by these
+		}
+		if !logLine && c.said().isHTML && courtesy.MatchString(p.words) {
+			return Finding{}, false
 		}
 		c.inContext(&f)
 		return f, f.Confidence > 0
@@ -193,3 +198,7 @@ func (c *Case) boilerplate() bool {
 	}
 	return false
 }
+
+// courtesy is what the stock pages of all kinds of servers say with a 403; it
+// does not show that a permission of a user was looked at.
+var courtesy = regexp.MustCompile(`\b(permissions?|authori[sz]ed|allowed|access|rights?) (to|for) (access|view|see|open|use|enter|get) (the |this |that |requested |our |url |\w+ on this )*(resource|page|url|site|website|server|document|directory|content|area|file|link|location)\b|\bdo(nt| not) have (access|permission) to (this|the) (page|site|resource|url|area)\b`)

@@ -142,6 +142,9 @@ var ownership = &Rule{
 			return nil
 		}
 		me := c.subject(c.Flow)
+		if s := c.Success; s != nil && s.Path() != c.Flow.Path() && s.Request.Method == c.req().Method && len(c.credentials(c.Flow)) > 0 && c.noOtherCredential(s) && !c.othersDiffer(flow.InPath, flow.InBody, flow.InJSON, flow.InForm) {
+			return because("only the object differs: %s was accepted (#%d) for the same caller", clip(s.Path(), 80), s.ID).Quote(Evidence{Where: "request.url", Quote: c.Flow.Path()}).Quote(inHistory(s)).Possible()
+		}
 		if me == "" {
 			return nil
 		}

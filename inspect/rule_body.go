@@ -3,6 +3,7 @@ package inspect
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/why403/why403/flow"
@@ -27,6 +28,10 @@ A GET with a body is refused by some fronts (CloudFront), for it has no defined 
 				return f.Certain()
 			}
 			return f.Likely()
+		}
+		if n, err := strconv.ParseInt(q.Header.Get("Content-Length"), 10, 64); err == nil && q.Body.Whole() && q.Body.Size > 0 && n != q.Body.Size && !q.Header.Has("Content-Encoding") {
+			return because("Content-Length is %d and the body has %d bytes", n, q.Body.Size).On(ByComputation).Quote(Evidence{Where: "request.header:Content-Length", Quote: q.Header.Get("Content-Length")}).
+				With("send the true length", setHeader(q, "Content-Length", strconv.FormatInt(q.Body.Size, 10))).Possible()
 		}
 		if (q.Method == "GET" || q.Method == "HEAD") && len(q.Body.Data) > 0 {
 			return because("a %s with a body", q.Method).On(ByHabit).Quote(Evidence{Where: "request.body", Quote: clipRaw(string(q.Body.Data), 120)}).

@@ -21,6 +21,11 @@ types that a form of another site can send: text/plain, application/x-www-form-u
 			}
 			return f.Likely()
 		}
+		if mine, theirs := q.Header.Get("Content-Type"), c.okReq().Header.Get("Content-Type"); mismatch == "" && c.Success != nil && mine != theirs && mediaType(q) == mediaType(c.okReq()) &&
+			mediaType(q) != "multipart/form-data" && !c.othersDifferHeader("Content-Type") {
+			return because("Content-Type is %s; the accepted request #%d had %s, and nothing else differs", clip(mine, 60), c.Success.ID, clip(theirs, 60)).Quote(sent).Quote(Evidence{Where: "diff", Quote: theirs}).
+				With("send the accepted Content-Type", setHeader(q, "Content-Type", theirs)).Likely()
+		}
 		if mismatch == "" {
 			return nil
 		}

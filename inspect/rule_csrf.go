@@ -96,6 +96,10 @@ func (c *Case) csrfDiffers(t csrfState, said bool) []Finding {
 		f.Summary = "the CSRF token " + t.token.name + " does not have the form of the accepted one"
 		return f.Likely()
 	case t.expected.value != "" && t.expected.value != t.token.value && !c.othersDifferHeader(t.token.name, "cookie"):
+		f = f.Quote(Evidence{Where: "diff", Quote: t.expected.value})
+		if c.header("Cookie") == c.okReq().Header.Get("Cookie") {
+			return f.Likely() // the session is the accepted one, the token alone is another
+		}
 		return f.Possible()
 	}
 	return nil

@@ -103,6 +103,9 @@ var unsupportedHeader = &Rule{
 			} else {
 				f = f.With("leave it out", dropHeader(c.req(), n, 0))
 			}
+			if n == "Accept" || n == "Content-Encoding" {
+				return f.Likely()
+			}
 			return f.Possible()
 		}
 		return nil

@@ -37,6 +37,10 @@ A client that follows a 301 or 302 turns POST into GET (RFC 9110, 15.4.2): the r
 				}
 				return f.Possible()
 			}
+			if !c.unsafe() && unsafeMethod(g.Request.Method) && (len(c.req().Body.Data) > 0 || c.noOtherCredential(g)) {
+				return because("%s is accepted on this path (#%d), %s is refused", g.Request.Method, g.ID, c.req().Method).Quote(inHistory(g)).
+					With("send "+g.Request.Method, methodChange(c.req().Method, g.Request.Method)).Likely()
+			}
 			if c.unsafe() {
 				f := because("%s is accepted on this path (#%d), %s is refused", g.Request.Method, g.ID, c.req().Method).Quote(inHistory(g)).
 					With("send "+g.Request.Method, methodChange(c.req().Method, g.Request.Method))
@@ -104,4 +108,18 @@ func HistoryLine(f *flow.Flow) string {
 		m = f.Request.Method
 	}
 	return m + " " + f.URL() + " " + itoa(f.Status())
+}
+
+// noOtherCredential reports whether the request has the credentials of g.
+func (c *Case) noOtherCredential(g *flow.Flow) bool {
+	a, b := c.credentials(c.Flow), c.credentials(g)
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].value != b[i].value {
+			return false
+		}
+	}
+	return true
 }

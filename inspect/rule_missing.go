@@ -87,7 +87,22 @@ var otherCredential = &Rule{
 		if len(a) == 0 || len(b) == 0 || a[0].kind != b[0].kind || a[0].value == b[0].value || malformed(a[0]) != "" || c.refusedByWall() {
 			return nil
 		}
-		f := because("the same request was accepted (#%d) with another %s", c.Success.ID, a[0].field).Quote(Evidence{Where: a[0].where, Quote: a[0].value})
-		return f.Possible()
+		q := Evidence{Where: a[0].where, Quote: a[0].value}
+		if a[0].kind == authHeader && strings.EqualFold(a[0].scheme, "basic") {
+			me, _ := basicUser(strings.TrimSpace(a[0].token))
+			if them, _ := basicUser(strings.TrimSpace(b[0].token)); me == them && me != "" {
+				return because("the user %s was accepted (#%d) with another password", clip(me, 40), c.Success.ID).Of(WrongCredentials).On(ByComputation).Quote(q).
+					With("send the accepted Authorization", setHeader(c.req(), a[0].field, b[0].value)).Likely()
+			}
+		}
+		fs := because("the same request was accepted (#%d) with another %s", c.Success.ID, a[0].field).Quote(q).Possible()
+		if a[0].kind == session {
+			fs = append(because("the session cookie %s has another value than in the accepted request #%d", a[0].field, c.Success.ID).Of(StaleCookie).Quote(q).
+				With("send the accepted cookies", setHeader(c.req(), "Cookie", c.okReq().Header.Get("Cookie"))).Possible(), fs...)
+		}
+		if a[0].kind == apiKey && a[0].jwt == nil {
+			fs = append(because("the accepted request #%d carried another %s", c.Success.ID, a[0].field).Of(InvalidAPIKey).Quote(q).Possible(), fs...)
+		}
+		return fs
 	},
 }

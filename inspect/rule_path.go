@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"net/url"
 	"strings"
 
 	"github.com/why403/why403/flow"
@@ -63,8 +64,20 @@ func near(p, q string) string {
 	case strings.ReplaceAll(p, "//", "/") == strings.ReplaceAll(q, "//", "/"):
 		return "a doubled slash"
 	}
+	if d, err := url.PathUnescape(p); err == nil {
+		if e, err := url.PathUnescape(q); err == nil && d == e {
+			return "percent-encoding"
+		}
+	}
 	a, b := strings.Split(p, "/"), strings.Split(q, "/")
 	if len(a) != len(b) {
+		long, rest := p, q
+		if len(q) > len(p) {
+			long, rest = q, p
+		}
+		if head, ok := strings.CutSuffix(long, rest); ok && len(rest) > 3 && len(head) > 1 && strings.Count(head, "/") <= 2 {
+			return "the prefix " + head
+		}
 		return ""
 	}
 	diff := -1
@@ -111,6 +124,27 @@ func oneEdit(a, b string) bool {
 	return a[i+1:] == b[i+1:] || i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
 }
 
+// elsewhere finds the same request accepted by another host, while this one accepted nothing yet.
+func (c *Case) elsewhere() []Finding {
+	if c.Success != nil {
+		return nil
+	}
+	var there *flow.Flow
+	for g := range c.accepted() {
+		if hostOnly(g.Authority) == hostOnly(c.Flow.Authority) {
+			return nil
+		}
+		if there == nil && g.Path() == c.Flow.Path() && g.Request.Method == c.req().Method {
+			there = g
+		}
+	}
+	if there == nil {
+		return nil
+	}
+	return because("%s accepted the same request (#%d); %s refuses it", there.Authority, there.ID, c.Flow.Authority).Quote(Evidence{Where: "request.url", Quote: c.Flow.Authority}).Quote(inHistory(there)).
+		With("send it to "+there.Authority, flow.Change{Part: flow.InHost, Before: str(c.Flow.Authority), After: str(there.Authority)}).Possible()
+}
+
 var wrongScheme = &Rule{
 	Name: "wrong-scheme", Cause: WrongScheme, Title: "accepted over https, refused over http", Item: 2,
 	Doc: `Servers that insist on TLS answer plain http with 403 (IIS 403.4, Apache SSLRequireSSL, S3 policies with aws:SecureTransport) instead of redirecting.`,
@@ -140,6 +174,12 @@ var hostMismatch = &Rule{
 	Doc: `The server chooses the site by Host (RFC 9110, 7.2). A Host that is not the URL's authority reaches another site, or none: frameworks answer it with 403 or 400 (Rails HostAuthorization, Django ALLOWED_HOSTS, webpack and Vite dev servers).`,
 	Run: func(c *Case) []Finding {
 		h, ok := c.req().Header.Lookup("Host")
+		if c.AnswerSpeaksFor(Not(HostMismatch)) {
+			return nil
+		}
+		if fs := c.elsewhere(); fs != nil {
+			return fs
+		}
 		if !ok || c.AnswerSpeaksFor(Not(HostMismatch)) || strings.EqualFold(flow.Canonical(c.Flow.Scheme, h), c.Flow.Authority) {
 			return nil
 		}

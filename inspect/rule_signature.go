@@ -1,9 +1,15 @@
 package inspect
 
 import (
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/why403/why403/flow"
 )
 
 var expiredLink = &Rule{
@@ -58,6 +64,16 @@ var signatureReused = &Rule{
 	Run: func(c *Case) []Finding {
 		if c.AnswerSpeaksFor(Not(SignatureMismatch, InvalidToken)) {
 			return nil
+		}
+		if f, ok := digestMismatch(c.req()); ok {
+			return f.Likely()
+		}
+		if a := c.auth(c.Flow); a != nil && c.signs() {
+			for g := range c.accepted() {
+				if b := c.auth(g); b != nil && b.value == a.value && g.Authority == c.Flow.Authority && (g.Request.Target != c.req().Target || g.Request.Method != c.req().Method || string(g.Request.Body.Data) != string(c.req().Body.Data)) {
+					return because("the Authorization is that of #%d, which signed another request", g.ID).On(ByComputation).Quote(Evidence{Where: a.where, Quote: a.value}).Quote(inHistory(g)).Likely()
+				}
+			}
 		}
 		for _, cr := range c.credentials(c.Flow) {
 			if cr.kind != signed || !strings.HasPrefix(cr.where, "request.header:") {
@@ -132,4 +148,45 @@ func requestTime(name, v string) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// digestMismatch recomputes a digest of the body that the request carries:
+// X-Amz-Content-Sha256 (SigV4), Content-MD5 (RFC 1864), Digest (RFC 3230),
+// Content-Digest (RFC 9530).
+func digestMismatch(m *flow.Message) (Finding, bool) {
+	if !m.Body.Whole() || m.Header.Has("Content-Encoding") {
+		return Finding{}, false
+	}
+	sum, five := sha256.Sum256(m.Body.Data), md5.Sum(m.Body.Data)
+	b64 := base64.StdEncoding.EncodeToString
+	for _, f := range m.Header {
+		want := ""
+		switch strings.ToLower(f.Name) {
+		case "x-amz-content-sha256":
+			if len(f.Value) == 64 {
+				want = hex.EncodeToString(sum[:])
+			}
+		case "content-md5":
+			want = b64(five[:])
+		case "digest":
+			if v, ok := cutFold(f.Value, "sha-256="); ok && !strings.Contains(v, ",") {
+				want = f.Value[:8] + b64(sum[:])
+			}
+		case "content-digest":
+			if v, ok := cutFold(f.Value, "sha-256=:"); ok && strings.HasSuffix(v, ":") {
+				want = f.Value[:9] + b64(sum[:]) + ":"
+			}
+		}
+		if want != "" && !strings.EqualFold(want, f.Value) {
+			return because("%s is not the digest of the body: the body was changed after it was signed", f.Name).On(ByComputation).Quote(Evidence{Where: "request.header:" + f.Name, Quote: f.Value}), true
+		}
+	}
+	return Finding{}, false
+}
+
+func cutFold(s, prefix string) (string, bool) {
+	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+		return s, false
+	}
+	return s[len(prefix):], true
 }

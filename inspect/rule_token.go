@@ -41,10 +41,46 @@ var malformedToken = &Rule{
 				f := because("the scheme is %s; the accepted request #%d had %s", quotedOrNone(a.scheme, a.token), c.Success.ID, b.scheme).Quote(Evidence{Where: a.where, Quote: a.value}).
 					With("send the accepted scheme", setHeader(c.req(), a.field, b.value))
 				fs = append(fs, f.Likely()...)
+			} else if !strings.EqualFold(a.scheme, b.scheme) && a.token != "" && b.token != "" {
+				f := because("the scheme is %s; the accepted request #%d had %s", clip(a.scheme, 20), c.Success.ID, clip(b.scheme, 20)).Quote(Evidence{Where: a.where, Quote: a.value}).
+					With("send the accepted Authorization", setHeader(c.req(), a.field, b.value))
+				fs = append(fs, f.Possible()...)
 			}
+		}
+		if f, ok := c.misplaced(); ok && len(fs) == 0 {
+			fs = append(fs, f.Likely()...)
 		}
 		return fs
 	},
+}
+
+// misplaced finds the accepted request's credential in another place of this one.
+func (c *Case) misplaced() (Finding, bool) {
+	for _, good := range c.credentials(c.Success) {
+		token := strings.TrimSpace(good.token)
+		if len(token) < 2 || good.kind == session || good.kind == signed {
+			continue
+		}
+		for _, cr := range c.credentials(c.Flow) {
+			if strings.EqualFold(cr.field, good.field) {
+				return Finding{}, false
+			}
+			if strings.TrimSpace(cr.token) == token || cr.value == token {
+				f := because("the credential was sent in %s; the accepted request #%d sent it in %s", cr.field, c.Success.ID, good.field).On(ByComputation).Quote(Evidence{Where: cr.where, Quote: cr.value})
+				if strings.HasPrefix(good.where, "request.header:") {
+					f = f.With("send it where it belongs", setHeader(c.req(), good.field, good.value))
+				}
+				return f, true
+			}
+		}
+		for _, h := range c.req().Header {
+			if h.Value == token || h.Value == good.value {
+				return because("the credential was sent in %s; the accepted request #%d sent it in %s", h.Name, c.Success.ID, good.field).On(ByComputation).Quote(Evidence{Where: "request.header:" + h.Name, Quote: h.Value}).
+					With("send it where it belongs", setHeader(c.req(), good.field, good.value)), true
+			}
+		}
+	}
+	return Finding{}, false
 }
 
 func quotedOrNone(scheme, token string) string {
@@ -67,6 +103,14 @@ func malformed(cr credential) string {
 		return "an unset variable was sent"
 	}
 	if cr.kind != authHeader {
+		switch {
+		case strings.ContainsAny(v, "\r\n\t"):
+			return "there is a line break or tab in it"
+		case strings.ContainsAny(v, "\"'“”‘’"):
+			return "it is in quotes"
+		case strings.HasPrefix(strings.ToLower(v), "bearer ") && cr.where != "request.url":
+			return "it begins with a scheme, which belongs into Authorization"
+		}
 		return ""
 	}
 	low := strings.ToLower(v)
@@ -320,6 +364,14 @@ var tamperedToken = &Rule{
 				}
 			}
 		}
+		if b, _ := c.token(c.Success); a != nil && b != nil {
+			for _, what := range []struct{ word, mine, theirs string }{{"kid", headText(a, "kid"), headText(b, "kid")}, {"alg", headText(a, "alg"), headText(b, "alg")}, {"typ", a.text("typ"), b.text("typ")}, {"token_use", a.text("token_use"), b.text("token_use")}} {
+				if what.mine != what.theirs && a.text("iss") == b.text("iss") && what.theirs != "" {
+					return because("the token's %s is %s; the accepted request #%d had %s", what.word, orNone(clip(what.mine, 40)), c.Success.ID, clip(what.theirs, 40)).On(ByComputation).Quote(Evidence{Where: cr.where, Quote: a.header}).
+						With("send the accepted request's token", replaceToken(c.req(), cr, b.raw)).Likely()
+				}
+			}
+		}
 		for _, f := range c.req().Header {
 			if n := strings.ToLower(f.Name); !strings.Contains(n, "nonce") || f.Value == "" || n == "x-wp-nonce" || strings.Contains(n, "csp") {
 				continue
@@ -333,4 +385,9 @@ var tamperedToken = &Rule{
 		}
 		return nil
 	},
+}
+
+func headText(j *jwt, name string) string {
+	s, _ := j.head[name].(string)
+	return s
 }

@@ -47,7 +47,8 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 	case "likely":
 		f.Confidence = flow.Likely
 	default:
-		f.Confidence = flow.Possible
+		// The product answers so for this cause and for others: a candidate, behind "unknown".
+		f.Confidence, f.Basis = flow.Possible, ByHabit
 	}
 	for _, q := range h.Quotes {
 		f = f.Quote(Evidence(q))

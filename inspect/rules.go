@@ -34,9 +34,12 @@ var Rules = []*Rule{
 	originMismatch,
 	cors,
 	malformedBody,
+	bodyTooLarge,
 	schemaViolation,
 	staleCookie,
 	// around it: items 9 to 21
+	protocolVersion,
+	addressChanged,
 	userAgent,
 	wafContent,
 	rateLimit,

@@ -268,7 +268,7 @@ func readRequest(t *testing.T, f *flow.Flow, text string) {
 	if len(p) < 2 {
 		t.Fatalf("no request line: %q", line)
 	}
-	f.Request = &flow.Message{Proto: "HTTP/1.1", Method: p[0], Header: fieldsOf(rest)}
+	f.Request = &flow.Message{Proto: p[len(p)-1], Method: p[0], Header: fieldsOf(rest)}
 	f.Scheme = "https"
 	target := p[1]
 	if i := strings.Index(target, "://"); i >= 0 {

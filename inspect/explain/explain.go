@@ -22,6 +22,7 @@ import (
 // Bounds of what one case holds.
 const (
 	maxBefore    = 200 // earlier flows of the host
+	maxElsewhere = 50  // earlier flows of any host that are looked at for redirects to here
 	maxAfter     = 20  // later flows of the endpoint
 	maxChanges   = 60
 	maxCandidate = 100 // flows of the endpoint, before and after, among which the last success is chosen
@@ -118,10 +119,8 @@ func (b *book) caseOf(i int, logs bool) inspect.Case {
 	for _, p := range host[max(0, here-maxBefore):here] {
 		c.History.Before = append(c.History.Before, b.ready[b.order[p]])
 	}
-	// A redirect from another host that leads here is a part of the story.
-	for _, p := range b.order[max(0, pos-20):pos] {
-		g := b.ready[p]
-		if g.Response != nil && hostOnly(g.Authority) != hostOnly(f.Authority) && strings.HasPrefix(g.Response.Header.Get("Location"), f.Scheme+"://"+f.Authority) {
+	for _, p := range b.order[max(0, pos-maxElsewhere):pos] {
+		if g := b.ready[p]; elsewhere(g, f) {
 			c.History.Before = append(c.History.Before, g)
 		}
 	}
@@ -137,6 +136,16 @@ func (b *book) caseOf(i int, logs bool) inspect.Case {
 	}
 	compareWith(&c, diff.LastSuccess(f, candidates, b.refused))
 	return c
+}
+
+// elsewhere reports whether g, of another host, is a part of f's story: a
+// redirect that leads to f, or the same request.
+func elsewhere(g, f *flow.Flow) bool {
+	if g.Request == nil || g.Response == nil || hostOnly(g.Authority) == hostOnly(f.Authority) {
+		return false
+	}
+	return strings.HasPrefix(g.Response.Header.Get("Location"), f.Scheme+"://"+f.Authority) ||
+		g.Request.Method == f.Request.Method && g.Request.Target == f.Request.Target && len(f.Request.Target) > 1
 }
 
 // compareWith makes good the accepted flow to compare with; nil is none.
