@@ -69,8 +69,13 @@ func render(th *theme, m *flow.Message, data []byte, raw bool) []document {
 			return []document{newTextDoc(pretty, true)}
 		}
 	case decode.IsForm(media):
-		if rows := formRows(th, data); rows != nil {
-			return []document{rows}
+		if pairs := decode.Form(data); len(pairs) > 0 && isText(data) {
+			return []document{wrapped{pairRows(th, pairs)}}
+		}
+	case decode.IsMultipart(media):
+		_, params := decode.MediaType(m.Header)
+		if docs := partRows(th, data, params["boundary"]); docs != nil {
+			return docs
 		}
 	}
 	if text, _ := decode.UTF8(data, m.Header.Get("Content-Type")); (decode.IsText(media) || media == "") && isText(text) {
@@ -80,24 +85,6 @@ func render(th *theme, m *flow.Message, data []byte, raw bool) []document {
 		return []document{newTextDoc(data, false)}
 	}
 	return []document{hexDoc(data)}
-}
-
-// formRows shows a form field by field, decoded, in the order sent.
-func formRows(th *theme, data []byte) pieces {
-	pairs := decode.Form(data)
-	if len(pairs) == 0 || len(pairs) > 2000 {
-		return nil
-	}
-	name := 0
-	for _, p := range pairs {
-		name = max(name, min(28, safe.Of(p.Name).Width()))
-	}
-	var out pieces
-	for _, p := range pairs {
-		n := safe.Of(p.Name).Cut(name)
-		out = append(out, []piece{{th.accent, n}, {"", space(name - n.Width() + 2)}, said(th.text, p.Value)})
-	}
-	return out
 }
 
 // isText reports whether the beginning of data looks like text rather than like bytes.

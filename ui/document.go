@@ -86,3 +86,27 @@ func (s *sequence) draw(th *theme, i int, l *line) {
 		i -= n
 	}
 }
+
+// wrapped is pieces whose rows are folded to the width of the screen.
+type wrapped struct{ list pieces }
+
+func (d wrapped) rows(w int) int {
+	n := 0
+	for _, r := range d.list {
+		n += len(fold(r, w))
+	}
+	return n
+}
+
+func (d wrapped) draw(_ *theme, i int, l *line) {
+	for _, r := range d.list {
+		rows := fold(r, l.max)
+		if i < len(rows) {
+			for _, x := range rows[i] {
+				l.text(x.style, x.text)
+			}
+			return
+		}
+		i -= len(rows)
+	}
+}

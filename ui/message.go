@@ -108,7 +108,11 @@ func messageDoc(th *theme, f *flow.Flow, m *flow.Message, raw bool) document {
 	if m == nil {
 		return pieces{{lit(th.muted, "nothing yet")}}
 	}
-	docs = append(docs, newHeadDoc(m), pieces{nil}, bodyDoc(th, m, raw))
+	docs = append(docs, newHeadDoc(m))
+	docs = append(docs, pieces{nil}, bodyDoc(th, m, raw))
+	if m.Status == 0 && !raw {
+		docs = append(docs, wrapped{readings(th, f)})
+	}
 	if len(m.Trailers) > 0 {
 		docs = append(docs, pieces{nil, {lit(th.muted, "trailers")}}, newHeadDoc(&flow.Message{Head: trailers(m)}))
 	}

@@ -465,3 +465,19 @@ func TestLightTerminal(t *testing.T) {
 		t.Error("dark colours on a light background")
 	}
 }
+
+func TestRequestIsTakenApart(t *testing.T) {
+	f := newFake()
+	// {"alg":"HS256"} {"sub":"42","exp":1795335051} that is, 2026-11-22 08:10:51 UTC
+	token := "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTc5NTMzNTA1MX0.c2ln"
+	body := "--b\r\nContent-Disposition: form-data; name=\"doc\"; filename=\"a.json\"\r\nContent-Type: application/json\r\n\r\n{\"a\":[1,2]}\r\n--b--\r\n"
+	f.done(request(0, "POST", "https://a.test/x?q=a%20b&n=1", body, "Authorization", "Bearer "+token, "Cookie", "a=1; b=2", "Content-Type", "multipart/form-data; boundary=b"),
+		time.Millisecond, response(401, "Unauthorized", "text/plain", "no"))
+	s := play(t, f, 160, 50)
+	s.press("tab", "l", "l")
+	s.sees("q  a b", "cookies", "a  1", "token in Authorization", "HS256", "2026-11-22 08:10:51 UTC  expired 20 min before",
+		"part doc  file a.json, application/json, 11 B", `"a": [`)
+	s.press("b")
+	s.sees(`Content-Disposition: form-data; name="doc"`)
+	s.seesNot("token in Authorization")
+}
