@@ -27,6 +27,7 @@ type fakeFeed struct {
 	notes  map[flow.ID]flow.Annotation
 	frames map[flow.ID][]session.Frame
 	pages  int // calls of Page
+	prefix int // bytes of a body that Flow gives; 0: all
 	err    error
 }
 
@@ -107,7 +108,12 @@ func (f *fakeFeed) Row(_ context.Context, id flow.ID) (session.Row, error) {
 }
 
 func (f *fakeFeed) Flow(_ context.Context, id flow.ID) (*flow.Flow, error) {
-	if fl := f.flows[id]; fl != nil {
+	if fl := f.flows[id]; fl != nil && f.prefix > 0 && fl.Response != nil && len(fl.Response.Body.Data) > f.prefix {
+		c, m := *fl, *fl.Response
+		m.Body.Data = m.Body.Data[:f.prefix]
+		c.Response = &m
+		return &c, nil
+	} else if fl != nil {
 		return fl, nil
 	}
 	return nil, errors.New("no such flow")

@@ -229,6 +229,7 @@ func (v *inspector) what(th *theme, w int) string {
 // tabs is the row of tabs; where says which one is at a column.
 func (v *inspector) tabs(th *theme, w int, focused bool) string {
 	l := row(w).gap(1)
+	pad := v.tabPad(w)
 	for t := range tabCount {
 		s := th.muted
 		if t == v.tab {
@@ -237,7 +238,10 @@ func (v *inspector) tabs(th *theme, w int, focused bool) string {
 				s = th.bright
 			}
 		}
-		l.text(s, safe.Of(" "+v.tabName(t)+" "))
+		l.text(s, safe.Of(pad+v.tabName(t)+pad))
+		if pad == "" {
+			l.gap(1)
+		}
 	}
 	if v.rows > v.h && v.h > 0 {
 		at := strconv.Itoa(min(v.rows, v.off[v.tab]+v.h)) + "/" + strconv.Itoa(v.rows)
@@ -246,6 +250,18 @@ func (v *inspector) tabs(th *theme, w int, focused bool) string {
 		}
 	}
 	return l.end()
+}
+
+// tabPad is what stands on both sides of a tab's name: nothing where the tabs would not fit.
+func (v *inspector) tabPad(w int) string {
+	total := 2
+	for t := range tabCount {
+		total += len(v.tabName(t)) + 2
+	}
+	if total > w {
+		return ""
+	}
+	return " "
 }
 
 // tabName is a tab's name with the number of things in it.
@@ -268,10 +284,11 @@ func (v *inspector) tabName(t tab) string {
 }
 
 // tabAt is the tab drawn at column x of the pane.
-func (v *inspector) tabAt(x int) (tab, bool) {
-	at := 1
+func (v *inspector) tabAt(x, width int) (tab, bool) {
+	at, around := 1, 2*len(v.tabPad(width))
+	around = max(around, 1)
 	for t := range tabCount {
-		w := safe.Of(v.tabName(t)).Width() + 2
+		w := safe.Of(v.tabName(t)).Width() + around
 		if x >= at && x < at+w {
 			return t, true
 		}

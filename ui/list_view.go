@@ -288,3 +288,11 @@ func firstOf(ss ...string) string {
 
 // ended reports whether nothing more will come for a flow.
 func ended(r *session.Row) bool { return r.State >= session.Done }
+
+// plural is a number of things, such as "1 flow" and "1,204 flows".
+func plural(n int64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return count(n) + " " + thing + "s"
+}

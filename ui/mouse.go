@@ -19,7 +19,7 @@ func (m *model) click(x, y int, left bool) tea.Cmd {
 	case l.inspector.has(x, y):
 		m.focus, m.opened = inInspector, true
 		if y == l.inspector.y {
-			if t, ok := m.inspector.tabAt(x - l.inspector.x); ok {
+			if t, ok := m.inspector.tabAt(x-l.inspector.x, l.inspector.w); ok {
 				m.inspector.tab = t
 			}
 		}

@@ -77,6 +77,7 @@ func (s *stage) tell(msg tea.Msg) {
 			continue
 		}
 		_, cmd := s.m.Update(todo[0])
+		s.m.View() // as the framework does after each message
 		if cmd != nil {
 			todo = append(todo, cmd())
 		}

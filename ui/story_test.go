@@ -7,6 +7,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/session"
@@ -480,4 +481,39 @@ func TestRequestIsTakenApart(t *testing.T) {
 	s.press("b")
 	s.sees(`Content-Disposition: form-data; name="doc"`)
 	s.seesNot("token in Authorization")
+}
+
+func TestALargeBodyIsReadWholeWhenItIsLookedAt(t *testing.T) {
+	f := newFake()
+	f.prefix = 1000
+	var body strings.Builder
+	body.WriteString(`[0`)
+	for body.Len() < 300_000 {
+		body.WriteString(`,{"id":12345}`)
+	}
+	body.WriteString(`,"the end"]`)
+	f.done(request(0, "GET", "https://a.test/x", ""), time.Millisecond, response(200, "OK", "application/json", body.String()))
+	s := play(t, f, 140, 30)
+	s.press("tab", "l", "l", "l", "G")
+	s.sees(`"the end"`)
+	s.press("g")
+	s.seesNot("the first 1 kB")
+	s.press("b", "G") // as sent: one line
+	s.sees(`"the end"]`)
+}
+
+func TestMouse(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.tell(tea.MouseClickMsg{X: 20, Y: 8, Button: tea.MouseLeft}) // row 5: three rows above the list, one for its header
+	if s.m.list.cur != 5 {
+		t.Errorf("clicked flow %d", s.m.list.cur)
+	}
+	tabs := strings.Split(s.screen(), "\n")[3]
+	x := ansi.StringWidth(tabs[:strings.Index(tabs, "Request")])
+	s.tell(tea.MouseClickMsg{X: x, Y: 3, Button: tea.MouseLeft})
+	s.sees("POST /v1/orders HTTP/1.1")
+	s.press("M")
+	if s.m.View().MouseMode != tea.MouseModeNone {
+		t.Error("M does not release the mouse")
+	}
 }

@@ -118,7 +118,7 @@ func (m *model) header(w int) string {
 	case m.list.last == 0:
 		l.put(th.muted, "waiting for traffic")
 	default:
-		l.text(th.text, safe.Of(count(int64(m.list.last))+" flows"))
+		l.text(th.text, safe.Of(plural(int64(m.list.last), "flow")))
 		if m.stats.Refused > 0 {
 			l.gap(3).text(th.bad, safe.Of(count(int64(m.stats.Refused))+" refused"))
 			if bars, rate := m.spark.draw(m.now); rate > 0 && w >= wide {
