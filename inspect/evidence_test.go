@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/diff"
 	"github.com/why403/why403/inspect"
 )
 
@@ -98,5 +99,53 @@ func TestEvidenceIsVerbatim(t *testing.T) {
 	for _, c := range corpus(t) {
 		fs := c.flows(t)
 		checkEvidence(t, c.ID, c.explain(t), fs[len(fs)-1], fs, c.Context.Logs)
+	}
+}
+
+// TestFixesApply: a fix is a patch that can be made to the request it is for.
+func TestFixesApply(t *testing.T) {
+	n := 0
+	for _, c := range corpus(t) {
+		e := c.explain(t)
+		if e.Verdict == nil {
+			continue
+		}
+		fs := c.flows(t)
+		for _, v := range append([]inspect.Verdict{*e.Verdict}, e.Candidates...) {
+			if v.Fix == nil {
+				continue
+			}
+			n++
+			if _, err := diff.ApplyTo(fs[len(fs)-1], v.Fix.Patch); err != nil {
+				t.Errorf("%s: %s: %s: %v", c.ID, v.Cause, v.Fix.Summary, err)
+			}
+		}
+	}
+	if n < 80 {
+		t.Errorf("only %d fixes in the whole corpus", n)
+	}
+}
+
+// TestHeadlinesFit: a headline has at most 40 cells, and every verdict says what to do next.
+func TestHeadlinesFit(t *testing.T) {
+	for _, c := range corpus(t) {
+		e := c.explain(t)
+		if e.Verdict == nil {
+			continue
+		}
+		if len([]rune(e.Verdict.Headline)) > 40 || e.Verdict.Headline == "" {
+			t.Errorf("%s: headline %q", c.ID, e.Verdict.Headline)
+		}
+		if e.Verdict.NextStep == "" || e.Verdict.Summary == "" {
+			t.Errorf("%s: %s has no summary or next step", c.ID, e.Verdict.Cause)
+		}
+		if len(e.Checklist) != 21 {
+			t.Errorf("%s: %d checks", c.ID, len(e.Checklist))
+		}
+		for _, ch := range e.Checklist {
+			if ch.Note == "" || ch.Verify == "" || ch.Name == "" {
+				t.Errorf("%s: check %d says nothing: %+v", c.ID, ch.Item, ch)
+			}
+		}
 	}
 }

@@ -39,7 +39,7 @@ func section(p *writer, e *inspect.Explained) {
 	if len(v.Evidence) > 0 {
 		p.f("\n### Evidence\n\n")
 		for _, ev := range v.Evidence {
-			p.f("* `%s`: %s\n", ev.Where, code(ev.Quote))
+			p.f("* %s: %s\n", code(ev.Where), code(ev.Quote))
 		}
 	}
 	if v.Fix != nil {

@@ -55,7 +55,7 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 		if i == 0 {
 			label = "evidence"
 		}
-		p.f("  %-10s  %s: %q\n", label, ev.Where, short(ev.Quote))
+		p.f("  %-10s  %s: \"%s\"\n", label, visible(ev.Where), short(ev.Quote))
 	}
 	if v.Fix != nil {
 		p.f("  fix         %s\n", visible(v.Fix.Summary))
