@@ -57,7 +57,7 @@ func BenchmarkBatch(b *testing.B) {
 			batch[i] = s.feed.rows[i]
 			batch[i].ID, batch[i].Rev = last, rev
 		}
-		s.m.Update(rowsMsg{batch, rev, last})
+		s.m.Update(rowsMsg{batch, rev, last, s.m.stats})
 		s.m.View()
 	}
 }

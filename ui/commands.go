@@ -20,9 +20,10 @@ const (
 // Answers of the commands.
 type (
 	rowsMsg struct {
-		rows []session.Row
-		rev  session.Rev
-		last flow.ID
+		rows  []session.Row
+		rev   session.Rev
+		last  flow.ID
+		stats session.Stats
 	}
 	pageMsg struct {
 		asked []flow.ID
@@ -64,7 +65,7 @@ func (m *model) listen() tea.Cmd {
 			return nil
 		}
 		rows, next := feed.Since(rev, batchMax)
-		return rowsMsg{rows, next, feed.Last()}
+		return rowsMsg{rows, next, feed.Last(), feed.Stats()}
 	})
 }
 
@@ -109,7 +110,7 @@ func (m *model) rowsCame(b rowsMsg) tea.Cmd {
 	}
 	m.list.add(b.rows, b.last, m.now)
 	m.list.trim()
-	m.stats = m.o.Feed.Stats()
+	m.stats = b.stats
 	return tea.Batch(m.later(), m.tryDeep(b.rows))
 }
 

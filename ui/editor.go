@@ -65,6 +65,7 @@ type editor struct {
 	answer   document
 	answered int // scroll of the answer
 	noBody   string
+	now      time.Time // of the frame: tokens expire
 }
 
 // try is one sending from this editor.

@@ -395,3 +395,20 @@ func TestGoingToAnAttempt(t *testing.T) {
 		t.Errorf("went to %d", s.m.list.cur)
 	}
 }
+
+func TestValidityIsShown(t *testing.T) {
+	f := newFake()
+	// {"alg":"HS256"} {"sub":"42","exp":1795335051} that is, 2026-11-22 08:10:51 UTC
+	f.done(request(0, "POST", "https://a.test/x", `{"a":1`, "Authorization", "Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTc5NTMzNTA1MX0.c2ln", "Content-Type", "application/json"),
+		time.Millisecond, response(401, "Unauthorized", "", ""))
+	s := play(t, f, 140, 40)
+	s.press("e")
+	s.sees("✗ no valid JSON", "expired 20 min ago")
+	s.press("shift+tab", "shift+tab", "shift+tab", "shift+tab") // to the body, backwards over the URL and the method
+	if s.m.editor.at.part != partBody {
+		t.Fatalf("at %v", s.m.editor.at)
+	}
+	s.press("end")
+	s.write("}")
+	s.sees("✓ JSON")
+}

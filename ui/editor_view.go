@@ -3,8 +3,10 @@ package ui
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 	"github.com/why403/why403/ui/safe"
 )
 
@@ -14,6 +16,7 @@ const nameWidth = 22
 // view draws the editor: what differs from the last success, the form, the answers.
 func (e *editor) view(m *model, w, h int) []string {
 	th := m.th
+	e.now = m.now
 	var out []string
 	if h >= 24 && len(e.compare.changes) > 0 {
 		out = append(out, e.differences(th, w)...)
@@ -124,7 +127,7 @@ func (g *form) draw(th *theme, e *editor, w, h int) []string {
 		}
 		out = append(out, g.header(th, e, i, w))
 	}
-	out = append(out, blank(w))
+	out = append(out, g.bodyTitle(th, w))
 	return fill(append(out, g.drawBody(th, e, w, forBody)...), w, h)
 }
 
@@ -197,12 +200,22 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	case h.name.s != h.orig.Name || h.value.s != h.orig.Value:
 		note, noteStyle = "~ changed", th.warn
 	}
+	old := ""
+	if !h.off {
+		old = expired(h.value.s, e.now)
+	}
+	if old != "" {
+		note = "!"
+	}
 	if on && e.ghost() != "" {
 		note, noteStyle = "→ takes it", th.key
 	}
 	noteW := 0
 	if note != "" {
 		noteW = min(14, max(0, w-nameWidth-30))
+		if old != "" {
+			noteW = min(20, max(0, w-nameWidth-24))
+		}
 	}
 	field(th, l, &h.name, s, nameWidth-1, on && e.at.col == 0, e.ghost())
 	l.gap(1)
@@ -216,12 +229,54 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	}
 	field(th, l, v, vs, w-l.w-noteW-1, on && e.at.col == 1, e.ghost())
 	if noteW > 0 {
-		l.gap(1).put(noteStyle, note)
+		l.gap(1)
+		if note == "!" {
+			l.text(th.warn, safe.Of(old))
+		} else {
+			l.put(noteStyle, note)
+		}
 		if h.from != 0 && note == "+ from #" {
 			l.text(noteStyle, safe.Of(id(h.from)))
 		}
 	}
 	return l.end()
+}
+
+// bodyTitle is the row above the body: its size, and whether it is what its type says.
+func (g *form) bodyTitle(th *theme, w int) string {
+	l := row(w)
+	data := g.content()
+	if len(data) == 0 {
+		return l.end()
+	}
+	l.gap(1).put(th.muted, "body  ").text(th.muted, safe.Of(size(int64(len(data)))))
+	media := ""
+	for i := range g.heads {
+		if !g.heads[i].off && strings.EqualFold(g.heads[i].name.s, "Content-Type") {
+			media, _ = decode.ParseMediaType(g.heads[i].value.s)
+		}
+	}
+	if decode.IsJSON(media) && g.asText {
+		if _, err := decode.ParseJSON(data); err != nil {
+			l.gap(2).put(th.bad, "✗ ").text(th.warn, safe.Of("no valid JSON: "+err.Error()))
+		} else {
+			l.gap(2).put(th.good, "✓ JSON")
+		}
+	}
+	return l.end()
+}
+
+// expired is what to say about a token in a header that is no longer valid, "" if there is none.
+func expired(value string, now time.Time) string {
+	if i := strings.LastIndexByte(value, ' '); i >= 0 {
+		value = value[i+1:]
+	}
+	if t, ok := decode.JWT(value); ok {
+		if exp, ok := t.Expiry(); ok && !now.Before(exp) {
+			return "expired " + about(now.Sub(exp)) + " ago"
+		}
+	}
+	return ""
 }
 
 func (g *form) drawBody(th *theme, e *editor, w, h int) []string {

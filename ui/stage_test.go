@@ -121,7 +121,7 @@ func keyPress(k string) tea.KeyPressMsg {
 func (s *stage) arrive() {
 	s.t.Helper()
 	rows, rev := s.feed.Since(s.m.rev, batchMax)
-	s.tell(rowsMsg{rows, rev, s.feed.Last()})
+	s.tell(rowsMsg{rows, rev, s.feed.Last(), s.feed.Stats()})
 }
 
 // screen is the frame without styles.
