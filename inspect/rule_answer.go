@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"regexp"
 
 	"github.com/why403/why403/flow"
@@ -100,7 +101,17 @@ func (c *Case) inContext(f *Finding) {
 		}
 	case InvalidToken:
 		if len(creds) == 0 {
-			f.Confidence = flow.Possible
+			// Nothing was sent: what is invalid is its absence, or a token in the body.
+			f.Cause, f.Confidence = MissingToken, flow.Likely
+			if len(c.req().Body.Data) > 0 && bytes.Contains(bytes.ToLower(c.req().Body.Data), []byte("token")) {
+				f.Cause, f.Confidence = InvalidToken, flow.Possible
+			}
+			*f = c.withCredentialOf(*f)
+		}
+	case InvalidAPIKey:
+		if len(creds) == 0 {
+			f.Cause, f.Confidence = MissingAPIKey, flow.Likely
+			*f = c.withCredentialOf(*f)
 		}
 	case RateLimit:
 		if c.resp().Status == 200 {

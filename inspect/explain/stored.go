@@ -31,6 +31,9 @@ func One(ctx context.Context, store *session.Store, id flow.ID) (inspect.Explain
 	if j := a.Verdict; j != nil && j.Ruleset == inspect.Ruleset && len(j.JSON) > 0 {
 		var e inspect.Explained
 		if json.Unmarshal(j.JSON, &e) == nil {
+			if a.ProvenBy != nil && *a.ProvenBy != 0 && e.Verdict != nil {
+				e.Verdict.Proven = true
+			}
 			return e, nil
 		}
 	}
