@@ -2,6 +2,7 @@ package ui
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/why403/why403/flow"
@@ -86,6 +87,7 @@ func (c *compare) doc(th *theme, d *dossier, w int, focused bool) (pieces, int, 
 }
 
 func (c *compare) change(th *theme, p *writer, d *dossier, ch flow.Change, i int, focused bool) {
+	ch = inWords(ch)
 	box, s := words("☐ "), th.warn
 	switch {
 	case !ch.Applicable():
@@ -127,6 +129,26 @@ func (c *compare) change(th *theme, p *writer, d *dossier, ch flow.Change, i int
 	after, as := value(th, ch.After, th.good)
 	p.say([]piece{{"", space(4)}, pad(th.muted, safe.Of("#"+id(d.row.ID)), 10)}, 14, bs, before)
 	p.say([]piece{{"", space(4)}, pad(th.muted, safe.Of("#"+id(d.partner.ID)), 10)}, 14, as, after)
+}
+
+// inWords is the change with a token's times in words beside their numbers (RFC 7519, 2 "NumericDate").
+func inWords(ch flow.Change) flow.Change {
+	if ch.Part != flow.InJWT || !strings.HasSuffix(ch.Name, " exp") && !strings.HasSuffix(ch.Name, " nbf") && !strings.HasSuffix(ch.Name, " iat") {
+		return ch
+	}
+	word := func(v *string) *string {
+		if v == nil {
+			return nil
+		}
+		n, err := strconv.ParseInt(*v, 10, 64)
+		if err != nil {
+			return v
+		}
+		text := *v + " (" + time.Unix(n, 0).UTC().Format("2006-01-02 15:04:05 UTC") + ")"
+		return &text
+	}
+	ch.Before, ch.After = word(ch.Before), word(ch.After)
+	return ch
 }
 
 func value(th *theme, v *string, s style) (safe.Text, style) {

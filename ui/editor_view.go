@@ -61,6 +61,7 @@ func (e *editor) differences(th *theme, w int) []string {
 	out = append(out, l.end())
 	const most = 4
 	for i, ch := range e.compare.changes {
+		ch = inWords(ch)
 		if i == most && len(e.compare.changes) > most+1 {
 			out = append(out, row(w).gap(2).text(th.muted, safe.Of("and "+strconv.Itoa(len(e.compare.changes)-most)+" more")).end())
 			break
@@ -106,7 +107,11 @@ func (g *form) draw(th *theme, e *editor, w, h int) []string {
 		bodyRows = len(g.body.rows)
 	}
 	heads := len(g.heads) + g.ghost()
-	room := h - len(out) - 1
+	gap := 0
+	if h >= 20 {
+		gap = 1
+	}
+	room := h - len(out) - 1 - gap
 	forBody := max(3, min(bodyRows, room-heads))
 	forHeads := max(3, min(heads, room-forBody))
 	forBody = max(1, room-forHeads)
@@ -126,6 +131,9 @@ func (g *form) draw(th *theme, e *editor, w, h int) []string {
 			continue
 		}
 		out = append(out, g.header(th, e, i, w))
+	}
+	if gap > 0 {
+		out = append(out, blank(w))
 	}
 	out = append(out, g.bodyTitle(th, w))
 	return fill(append(out, g.drawBody(th, e, w, forBody)...), w, h)
