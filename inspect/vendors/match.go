@@ -18,6 +18,7 @@ type Exchange struct {
 	JSON              func(path string) []string // values at a path, nil: none
 	Cookie            func(name string) bool     // whether the request has it
 	Logs              []LogLine
+	cached            cached
 }
 
 // LogLine is a line of a server's log that belongs to the exchange.
@@ -49,7 +50,10 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 	}
 	var out []Hit
 	for _, s := range sectionsFor(x.Response.Status, refusedByStatus) {
-		if q, ok := s.holds(x); ok && s.aboutItself(x, q) {
+		if s.onBody() && !x.isNotice() {
+			continue
+		}
+		if q, ok := s.holds(x); ok {
 			out = append(out, Hit{s, q})
 		}
 	}
@@ -178,6 +182,9 @@ func (c *Cond) match(x *Exchange) ([]Quote, bool) {
 	case "request-cookie":
 		return nil, x.Cookie != nil && x.Cookie(c.Name)
 	case "body":
+		if c.Op != "" && c.lacks(x.bodyGrams()) {
+			return nil, false
+		}
 		if c.Op == "has" {
 			for _, v := range c.Values {
 				if i := strings.Index(x.Lower, Lower(v)); i >= 0 && i+len(v) <= len(x.Body) {
@@ -233,7 +240,13 @@ func (c *Cond) match(x *Exchange) ([]Quote, bool) {
 		}
 		return nil, false
 	case "log":
+		if len(x.Logs) == 0 || c.Op != "" && c.lacks(x.logGrams()) {
+			return nil, false
+		}
 		for _, l := range x.Logs {
+			if c.Op == "like" && !c.may(Lower(l.Text)) {
+				continue
+			}
 			if q, ok := c.text(l.Text, "log:"+l.Label+":"+strconv.Itoa(l.N)); ok {
 				return []Quote{{q[0].Where, l.Text, 0}}, true
 			}

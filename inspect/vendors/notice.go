@@ -9,23 +9,40 @@ const (
 	maxNoticeRaw = 1500 // bytes of any other body
 )
 
-// aboutItself reports whether what a section found in an accepted answer can be
-// that answer's own word. Fields, log lines and values at a path of a JSON
-// document always can; a phrase only in a body that holds little more than it.
-func (s *Section) aboutItself(x *Exchange, quotes []Quote) bool {
-	if st := x.Response.Status; st < 200 || st > 299 || len(quotes) == 0 {
+// onBody reports whether the section rests on what a body says alone: not on a
+// field, a log line or the value at a path of a JSON document.
+func (s *Section) onBody() bool {
+	body := false
+	for _, c := range s.Conds {
+		if c.Not {
+			continue
+		}
+		switch c.Kind {
+		case "header", "trailer", "json", "log":
+			return false
+		case "body", "title":
+			body = true
+		}
+	}
+	return body
+}
+
+// isNotice reports whether an accepted answer can be what a guard says in place
+// of what was asked for.
+func (x *Exchange) isNotice() bool {
+	if st := x.Response.Status; st < 200 || st > 299 {
 		return true
 	}
-	for _, c := range s.Conds {
-		if !c.Not && c.Kind == "json" {
-			return true
+	if x.cached.notice == 0 {
+		x.cached.notice = -1
+		if x.readsAsNotice() {
+			x.cached.notice = 1
 		}
 	}
-	for _, q := range quotes {
-		if q.Where != "response.body" {
-			return true
-		}
-	}
+	return x.cached.notice > 0
+}
+
+func (x *Exchange) readsAsNotice() bool {
 	ct := Lower(x.Response.Header.Get("Content-Type"))
 	body := strings.TrimSpace(x.Body)
 	switch {
@@ -41,7 +58,10 @@ func (s *Section) aboutItself(x *Exchange, quotes []Quote) bool {
 func textAtMost(page string, n int) bool {
 	for page != "" {
 		text, tag, open := strings.Cut(page, "<")
-		if n -= len(strings.Join(strings.Fields(text), " ")); n < 0 {
+		for _, word := range strings.Fields(text) {
+			n -= len(word) + 1
+		}
+		if n < 0 {
 			return false
 		}
 		if !open {
