@@ -84,6 +84,17 @@ func (m *model) later() tea.Cmd {
 	})
 }
 
+// trustMsg says whether the system trusts our CA.
+type trustMsg bool
+
+func (m *model) askTrust() tea.Cmd {
+	ask := m.o.CA.Ask
+	if ask == nil {
+		return nil
+	}
+	return m.crew.cmd(func() tea.Msg { return trustMsg(ask()) })
+}
+
 // tick tells the time after a while.
 func (m *model) tick(every time.Duration) tea.Cmd {
 	ctx := m.ctx

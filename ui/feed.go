@@ -41,6 +41,9 @@ type CAState struct {
 	Path      string // file of the CA certificate; "" where there is none to give
 	Ephemeral bool   // lives in memory, for this run only
 	Trusted   bool   // the system trusts it
+	// Ask, if given, finds out whether the system trusts it. Reading the system's roots takes tens of
+	// milliseconds, so that it is done beside the first frame and until then nothing is said.
+	Ask func() bool
 }
 
 // Options are what the screen needs from the program around it.

@@ -71,7 +71,7 @@ func newModel(ctx context.Context, o Options) *model {
 
 // Init implements tea.Model.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(m.listen(), m.more(), tea.RequestBackgroundColor)
+	return tea.Batch(m.listen(), m.more(), m.askTrust(), tea.RequestBackgroundColor)
 }
 
 // Update implements tea.Model. It routes: the dialog on top first, then the focused pane, then the
@@ -118,6 +118,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.bodyCame(msg)
 	case sentMsg:
 		return m.sent(msg)
+	case trustMsg:
+		m.o.CA.Trusted, m.o.CA.Ask = bool(msg), nil
 	case tickMsg:
 		m.ticking, m.now = false, time.Time(msg)
 	case copiedMsg:

@@ -517,3 +517,11 @@ func TestMouse(t *testing.T) {
 		t.Error("M does not release the mouse")
 	}
 }
+
+func TestTrustIsAskedBesideTheFirstFrame(t *testing.T) {
+	s := play(t, newFake(), 140, 40)
+	s.m.o.CA.Ask = func() bool { return true }
+	s.seesNot("trusted")
+	s.tell(s.m.askTrust()())
+	s.sees("CA trusted")
+}

@@ -177,7 +177,7 @@ func (m *model) session() []piece {
 		ps = append(ps, lit(th.muted, " · CA ephemeral"))
 	case m.o.CA.Trusted:
 		ps = append(ps, lit(th.muted, " · CA trusted"))
-	case m.o.CA.Path != "":
+	case m.o.CA.Path != "" && m.o.CA.Ask == nil:
 		ps = append(ps, lit(th.muted, " · CA "), lit(th.warn, "not trusted by this system"))
 	}
 	return ps
