@@ -54,7 +54,7 @@ func lexiconFindings(c *Case, soften bool) []Finding {
 
 // readPhrase finds the first sense that the words of p have.
 func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
-	if len(p.words) < 3 {
+	if len(p.words) < 3 || saysNothing[p.words] {
 		return Finding{}, false
 	}
 	for i := range lexicon {
@@ -213,3 +213,8 @@ func (c *Case) boilerplate() bool {
 // courtesy is what the stock pages of all kinds of servers say with a 403; it
 // does not show that a permission of a user was looked at.
 var courtesy = regexp.MustCompile(`\b(permissions?|authori[sz]ed|allowed|access|rights?) (to|for) (access|view|see|open|use|enter|get) (the |this |that |requested |our |url |\w+ on this )*(resource|page|url|site|website|server|document|directory|content|area|file|link|location)\b|\bdo(nt| not) have (access|permission) to (this|the) (page|site|resource|url|area)\b`)
+
+// saysNothing are the words of answers that say that, not why. They are the most
+// frequent ones, and need no further look.
+var saysNothing = map[string]bool{"forbidden": true, "403 forbidden": true, "error 403": true, "error 403 forbidden": true, "http 403": true, "http 403 forbidden": true, "http error 403": true, "access denied": true, "denied": true,
+	"unauthorized": true, "401 unauthorized": true, "error": true, "errors": true, "failed": true, "failure": true, "false": true, "fail": true, "permission denied": true, "not allowed": true, "access forbidden": true, "nginx": true, "bad request": true, "400 bad request": true}

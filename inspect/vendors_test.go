@@ -14,6 +14,9 @@ var layers = []Name{layerClient, layerNetworkProxy, layerCDN, layerLoadBalancer,
 
 // TestVendorFiles checks what the parser cannot know: causes, layers, sources, and the transcripts.
 func TestVendorFiles(t *testing.T) {
+	if err := vendors.Check(); err != nil {
+		t.Fatal(err)
+	}
 	for _, v := range vendors.All() {
 		t.Run(v.ID, func(t *testing.T) {
 			if !Any(layers...)(Name(v.Layer)) {

@@ -3,6 +3,7 @@ package vendors
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -167,8 +168,32 @@ type Cond struct {
 	Name   string // of a header, a JSON path …
 	Op     string // "" present, "has" contains, "is" equals, "like" regular expression
 	Values []string
+	expr   string // of "like"
 	re     func() *regexp.Regexp
 	need   func() []string // texts of which re's matches hold one, see needed
+}
+
+// Check compiles the expressions of all files, for the test: a broken one would
+// otherwise show only where it is needed.
+func Check() error {
+	for _, v := range All() {
+		conds := []*Cond{v.Server}
+		for _, id := range v.IDs {
+			conds = append(conds, id.Cond)
+		}
+		for _, s := range append(slices.Clone(v.Answered), v.Decisions...) {
+			conds = append(conds, s.Conds...)
+		}
+		for _, c := range conds {
+			if c == nil || c.expr == "" {
+				continue
+			}
+			if _, err := regexp.Compile(c.expr); err != nil {
+				return fmt.Errorf("%s: %w", v.ID, err)
+			}
+		}
+	}
+	return nil
 }
 
 // kinds tells for each kind of condition whether it takes a name.
@@ -204,9 +229,8 @@ func condition(word, rest string) (*Cond, error) {
 	case strings.HasPrefix(rest, "~"):
 		c.Op = "like"
 		expr := "(?i)" + strings.TrimSpace(rest[1:])
-		if _, err := regexp.Compile(expr); err != nil {
-			return nil, err
-		}
+		// Compiled when it is first needed: most never are. Check compiles them all.
+		c.expr = expr
 		c.re = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 		c.need = sync.OnceValue(func() []string { return needed(expr) })
 	default:
