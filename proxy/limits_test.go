@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -117,14 +118,21 @@ func TestAClientThatGoesAwayWhileWeDial(t *testing.T) {
 
 func TestAClientOfManyOriginsHoldsFewConnections(t *testing.T) {
 	l := newLab(t)
-	closed := make(chan bool, maxUpstreams+1)
+	closed := make(chan error, maxUpstreams+1)
 	p := l.dial()
 	for range maxUpstreams + 1 {
-		o := l.origin(nil, func(p *peer) { okOrigin(p); closed <- true })
+		o := l.origin(nil, func(p *peer) {
+			p.head()
+			p.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			_, err := p.br.ReadByte()
+			closed <- err
+		})
 		p.send(get("http://"+o.addr, "/", o.addr))
 		if m, _ := p.message(); !strings.HasSuffix(m, "ok") {
 			t.Fatalf("got %q", m)
 		}
 	}
-	<-closed // the oldest
+	if err := <-closed; err != io.EOF { // the oldest one's
+		t.Errorf("no connection was closed: %v", err)
+	}
 }

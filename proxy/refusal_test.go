@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -266,6 +267,30 @@ func TestTheWayToTheOriginIsToldApart(t *testing.T) {
 				t.Errorf("recorded %s %v, status %d", f.Kind, f.Err, f.Status())
 			}
 		})
+	}
+}
+
+// A client that is still sending when we answer must be able to read the answer.
+func TestOurAnswerIsNotLostInAReset(t *testing.T) {
+	closed := listen(t)
+	nobody := closed.Addr().String()
+	closed.Close()
+	l := newLab(t)
+	for range 5 {
+		p := l.dial()
+		const size = 500_000
+		sent := make(chan error, 1)
+		go func() {
+			_, err := p.Write([]byte(request("POST", "http://"+nobody+"/", nobody, fmt.Sprintf("Content-Length: %d\r\n\r\n", size)) + strings.Repeat("x", size)))
+			sent <- err
+		}()
+		if err := <-sent; err != nil {
+			t.Errorf("the body was not taken: %v", err)
+		}
+		if got, err := io.ReadAll(p.br); err != nil || !strings.Contains(string(got), "X-Why403: upstream-dial\r\n") {
+			t.Errorf("got %.40q, %v", got, err)
+		}
+		p.Close()
 	}
 }
 

@@ -34,8 +34,6 @@ func (x *exchange) settle() bool {
 	case keep:
 		c.keep(x.scheme+" "+x.target, x.up)
 	case x.silent || x.received != nil:
-	case x.respBody != nil && x.respBody.Unclean:
-		c.tcp.Close() // the client is not told more than we were: no close_notify
 	case !x.body.Done() || len(c.r.Buffered()) > 0:
 		c.linger()
 	}

@@ -11,7 +11,6 @@ import (
 type Body struct {
 	Framing flow.Framing
 	Size    int64 // bytes of content that have moved
-	Unclean bool  // it is UntilClose and TLS did not say that this was the end (RFC 9112, 9.8): usual, and it may be cut
 
 	left   int64
 	chunks chunks
@@ -87,7 +86,7 @@ var joints = sync.Pool{New: func() any { b := make([]byte, 0, bufferSize); retur
 // goes out in one write with as much of the body as has arrived. If the first
 // bytes of the body are malformed, nothing is written at all.
 //
-// An error is a *CopyError. A body that is UntilClose ends well with the end of src.
+// An error is a *CopyError. A body that is UntilClose ends well with src's io.EOF.
 func (b *Body) Copy(dst io.Writer, src *Reader, head []byte, tape *Tape) error {
 	if b.Framing != flow.NoBody {
 		src.Grow()
@@ -119,8 +118,8 @@ func (b *Body) Copy(dst io.Writer, src *Reader, head []byte, tape *Tape) error {
 		}
 		tape.flush()
 		if err := src.Fill(); err != nil {
-			if b.Framing == flow.UntilClose && (err == io.EOF || err == io.ErrUnexpectedEOF) {
-				b.done, b.Unclean = true, err != io.EOF
+			if b.Framing == flow.UntilClose && err == io.EOF {
+				b.done = true
 				return nil
 			}
 			if err == io.EOF {

@@ -319,8 +319,8 @@ func TestCopyTellsTheSidesApart(t *testing.T) {
 		}
 	}
 	body := &Body{Framing: flow.UntilClose}
-	if err := body.Copy(io.Discard, NewReader(iotest.ErrReader(io.ErrUnexpectedEOF)), nil, nil); err != nil || !body.Unclean {
-		t.Errorf("TLS without close_notify: %v, unclean %v", err, body.Unclean)
+	if err := body.Copy(io.Discard, NewReader(iotest.ErrReader(io.ErrUnexpectedEOF)), nil, nil); err == nil {
+		t.Error("a TLS record that breaks off passes for the end of the body")
 	}
 }
 
