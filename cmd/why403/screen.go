@@ -82,7 +82,7 @@ func (s sendAgain) Send(ctx context.Context, parent *flow.Flow, request *flow.Me
 
 // trust is what the screen says about our certificate authority.
 func (s *stack) trust() ui.CAState {
-	return ui.CAState{Path: s.caFile, Ephemeral: s.caFile == "", Trusted: systemTrusts(s.ca.PEM())}
+	return ui.CAState{Path: s.caFile, Ephemeral: s.caFile == "", Ask: func() bool { return systemTrusts(s.ca.PEM()) }}
 }
 
 // systemTrusts reports whether the certificate in pem verifies against the system's roots.
