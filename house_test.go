@@ -20,7 +20,7 @@ const module = "github.com/why403/why403"
 
 // floors has every room there is or may be. A room imports rooms of lower floors.
 var floors = map[string]int{
-	"cmd/why403": 8, "cmd/why403/demo": 8,
+	"cmd/why403": 8, "cmd/why403/demo": 8, "cmd/screenshot": 8,
 	"ui": 7, "ui/safe": 7, "ui/picture": 7,
 	"proxy/launch": 6,
 	"proxy":        5, "proxy/replay": 5, "inspect/explain": 5, "inspect/pinpoint": 5, "inspect/report": 5,
