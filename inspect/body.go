@@ -7,21 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
-	"net/url"
 	"strings"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 )
 
 // mediaType is the media type of a message in lower case, without parameters.
 func mediaType(m *flow.Message) string {
-	t, _, _ := strings.Cut(m.Header.Get("Content-Type"), ";")
-	return strings.ToLower(strings.TrimSpace(t))
+	t, _ := decode.MediaType(m.Header)
+	return t
 }
-
-func isJSONType(t string) bool { return strings.HasSuffix(t, "/json") || strings.HasSuffix(t, "+json") }
-func isXMLType(t string) bool  { return strings.HasSuffix(t, "/xml") || strings.HasSuffix(t, "+xml") }
 
 // looksLike is what the bytes of a body are: "json", "xml", "form", "multipart" or "" (not to be told).
 func looksLike(m *flow.Message) string {
@@ -50,11 +46,11 @@ func bodyMismatch(m *flow.Message) string {
 	switch {
 	case t == "" && like != "":
 		return "the body looks like " + like + " and there is no Content-Type"
-	case like == "json" && (t == "text/plain" || t == "application/x-www-form-urlencoded" || isXMLType(t) || t == "multipart/form-data"):
+	case like == "json" && (t == "text/plain" || t == "application/x-www-form-urlencoded" || decode.IsXML(t) || t == "multipart/form-data"):
 		return "the body is JSON, Content-Type says " + t
-	case like == "form" && isJSONType(t):
+	case like == "form" && decode.IsJSON(t):
 		return "the body is a form, Content-Type says " + t
-	case like == "xml" && isJSONType(t):
+	case like == "xml" && decode.IsJSON(t):
 		return "the body is XML, Content-Type says " + t
 	case like == "multipart" && t != "multipart/form-data" && t != "multipart/related":
 		return "the body is multipart, Content-Type says " + orNone(t)
@@ -65,10 +61,7 @@ func bodyMismatch(m *flow.Message) string {
 }
 
 func boundary(m *flow.Message) string {
-	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
+	_, params := decode.MediaType(m.Header)
 	return params["boundary"]
 }
 
@@ -94,7 +87,7 @@ func brokenBody(m *flow.Message) error {
 	}
 	t := mediaType(m)
 	switch {
-	case isJSONType(t):
+	case decode.IsJSON(t):
 		if !shallow(data, 10000) {
 			return errors.New("the JSON nests too deep")
 		}
@@ -106,7 +99,7 @@ func brokenBody(m *flow.Message) error {
 			}
 			return fmt.Errorf("the JSON does not parse: %v", err)
 		}
-	case isXMLType(t):
+	case decode.IsXML(t):
 		dec := xml.NewDecoder(bytes.NewReader(data))
 		dec.Strict = true
 		dec.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
@@ -128,7 +121,9 @@ func brokenBody(m *flow.Message) error {
 }
 
 // fields are the names and values at the top of a request's body: form fields,
-// JSON members, names of parts (those of text). At most 500.
+// JSON members, names of parts (those of text). At most maxFields.
+const maxFields = 500
+
 func fields(m *flow.Message) map[string]string {
 	out := map[string]string{}
 	data := m.Body.Data
@@ -137,21 +132,12 @@ func fields(m *flow.Message) map[string]string {
 	}
 	switch t := mediaType(m); {
 	case t == "application/x-www-form-urlencoded" || t == "" && looksLike(m) == "form":
-		for p := range strings.SplitSeq(string(data), "&") {
-			k, v, _ := strings.Cut(p, "=")
-			k, _ = url.QueryUnescape(k)
-			if u, err := url.QueryUnescape(v); err == nil {
-				v = u
-			}
-			if len(out) < 500 && k != "" {
-				out[k] = v
-			}
-		}
-	case isJSONType(t) || looksLike(m) == "json":
+		return firsts(decode.Form(data))
+	case decode.IsJSON(t) || looksLike(m) == "json":
 		var obj map[string]any
 		if shallow(data, 1000) && json.Unmarshal(data, &obj) == nil {
 			for k, v := range obj {
-				if len(out) < 500 {
+				if len(out) < maxFields {
 					s, _ := v.(string)
 					out[k] = s
 				}
@@ -160,7 +146,7 @@ func fields(m *flow.Message) map[string]string {
 	case t == "multipart/form-data":
 		for part := range strings.SplitSeq(string(data), "--"+boundary(m)) {
 			head, val, _ := strings.Cut(part, "\r\n\r\n")
-			if i := strings.Index(head, `name="`); i >= 0 && len(out) < 500 {
+			if i := strings.Index(head, `name="`); i >= 0 && len(out) < maxFields {
 				if n, _, ok := strings.Cut(head[i+6:], `"`); ok && !strings.Contains(head, "filename=") {
 					out[n] = strings.TrimSuffix(val, "\r\n")
 				}

@@ -1,15 +1,12 @@
 package inspect
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/json"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 )
 
 // credential is one thing in a request that says who asks.
@@ -32,88 +29,64 @@ const (
 	signed                     // a signed URL or a signature header
 )
 
-// jwt is a decoded token. Its signature is never verified: we diagnose, the server decides.
+// jwt is a decoded token with its segments as sent. Its signature is never
+// verified: we diagnose, the server decides.
 type jwt struct {
+	decode.Token
 	raw             string
-	header, payload string // the segments as sent
+	header, payload string
 	signature       string
-	head, claims    map[string]any
 }
 
-// parseJWT decodes a compact JWS (RFC 7515, 7.1) with a JSON object as
-// payload. A session cookie of Flask begins like one and is none: its first
-// segment is no JOSE header.
 func parseJWT(s string) *jwt {
-	parts := strings.Split(s, ".")
-	if len(parts) != 3 || len(s) > 64<<10 {
+	t, ok := decode.JWT(s)
+	if !ok {
 		return nil
 	}
-	j := &jwt{raw: s, header: parts[0], payload: parts[1], signature: parts[2]}
-	if !segment(parts[0], &j.head) || !segment(parts[1], &j.claims) || j.head["alg"] == nil {
-		return nil
-	}
+	j := &jwt{Token: t, raw: s, signature: t.Signature}
+	j.header, j.payload, _ = strings.Cut(s, ".")
+	j.payload, _, _ = strings.Cut(j.payload, ".")
 	return j
 }
 
-func segment(s string, v *map[string]any) bool {
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(s, "="))
-	if err != nil || !shallow(b, 64) {
-		return false
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	return dec.Decode(v) == nil && *v != nil
-}
-
-// time is a NumericDate claim (RFC 7519, 2).
+// time is exp, nbf or iat.
 func (j *jwt) time(claim string) (time.Time, bool) {
 	if j == nil {
 		return time.Time{}, false
 	}
-	n, ok := j.claims[claim].(json.Number)
-	if !ok {
-		return time.Time{}, false
+	switch claim {
+	case "exp":
+		return j.Expiry()
+	case "nbf":
+		return j.NotBefore()
 	}
-	f, err := n.Float64()
-	if err != nil || f <= 0 || f > 1e11 {
-		return time.Time{}, false
-	}
-	return time.Unix(int64(f), 0).UTC(), true
+	return j.IssuedAt()
 }
 
 // text is a claim as one string; an array is joined by spaces.
 func (j *jwt) text(claim string) string { return strings.Join(j.list(claim), " ") }
 
-// list is a claim as a set: an array, or a string split at spaces.
+// list is a claim as a set: an array, a string split at spaces, or the roles in
+// an object (Keycloak's realm_access).
 func (j *jwt) list(claim string) []string {
 	if j == nil {
 		return nil
 	}
-	switch v := j.claims[claim].(type) {
-	case string:
-		return strings.Fields(v)
-	case json.Number:
-		return []string{v.String()}
-	case []any:
+	v := j.Claims.Get(claim)
+	switch v.Kind() {
+	case decode.Object:
+		v = v.Get("roles")
+		fallthrough
+	case decode.Array:
 		var out []string
-		for _, e := range v {
-			if s, ok := e.(string); ok {
+		for e := range v.Children() {
+			if s, ok := e.Str(); ok {
 				out = append(out, s)
 			}
 		}
 		return out
-	case map[string]any: // Keycloak: realm_access.roles
-		if r, ok := v["roles"].([]any); ok {
-			var out []string
-			for _, e := range r {
-				if s, ok := e.(string); ok {
-					out = append(out, s)
-				}
-			}
-			return out
-		}
 	}
-	return nil
+	return strings.Fields(v.Text())
 }
 
 // scopeClaims and roleClaims are where issuers put what a token may do:
@@ -132,8 +105,10 @@ func (j *jwt) set(claims []string) []string {
 	return slices.Compact(out)
 }
 
-var keyHeaders = []string{"x-api-key", "apikey", "api-key", "x-apikey", "api_key", "x-api-token", "x-auth-token", "x-access-token", "x-goog-api-key", "ocp-apim-subscription-key",
-	"x-functions-key", "x-rapidapi-key", "x-gravitee-api-key", "x-shopify-access-token", "private-token", "job-token", "x-tyk-api-key", "x-subscription-token", "x-api-secret", "x-client-id", "x-gitlab-token", "dd-api-key", "x-auth-key", "x-token"}
+// keyHeader reports whether a header field carries an API key or the like.
+func keyHeader(name string) bool {
+	return decode.IsAPIKeyHeader(name) || equalFold(name, "api_key", "x-api-token", "x-subscription-token", "x-client-id", "job-token", "x-token")
+}
 
 var keyParams = []string{"api_key", "apikey", "api-key", "key", "access_token", "token", "auth_token", "subscription-key", "appid", "app_id", "code"}
 
@@ -160,6 +135,7 @@ func (c *Case) credentials(f *flow.Flow) []credential {
 
 func readCredentials(f *flow.Flow) []credential {
 	var cs []credential
+	seen := map[string]bool{}
 	for _, h := range f.Request.Header {
 		name := strings.ToLower(h.Name)
 		where := "request.header:" + h.Name
@@ -171,11 +147,12 @@ func readCredentials(f *flow.Flow) []credential {
 			cs = append(cs, cr)
 		case slices.Contains(signatureHeaders, name):
 			cs = append(cs, credential{kind: signed, field: h.Name, where: where, value: h.Value, token: h.Value})
-		case slices.Contains(keyHeaders, name):
+		case keyHeader(name):
 			cs = append(cs, credential{kind: apiKey, field: h.Name, where: where, value: h.Value, token: h.Value, jwt: parseJWT(h.Value)})
 		case name == "cookie":
-			for _, ck := range cookiesOf(h.Value) {
-				if sessionCookie(ck.name) {
+			for _, ck := range cookies(f.Request) {
+				if sessionCookie(ck.name) && !seen[ck.name] {
+					seen[ck.name] = true
 					cs = append(cs, credential{kind: session, field: ck.name, where: where, value: ck.value, token: ck.value, jwt: parseJWT(ck.value)})
 				}
 			}
@@ -195,16 +172,11 @@ func readCredentials(f *flow.Flow) []credential {
 }
 
 func sessionCookie(name string) bool {
-	low := strings.ToLower(name)
-	if strings.Contains(low, "csrf") || strings.Contains(low, "xsrf") || strings.Contains(low, "antiforgery") {
+	if csrfName(name) {
 		return false
 	}
-	for _, w := range sessionWords {
-		if strings.Contains(low, w) {
-			return true
-		}
-	}
-	return false
+	low := strings.ToLower(name)
+	return decode.IsSessionCookie(name) || slices.ContainsFunc(sessionWords, func(w string) bool { return strings.Contains(low, w) })
 }
 
 // auth is the Authorization field of a flow, nil if it has none.
@@ -229,16 +201,7 @@ func (c *Case) token(f *flow.Flow) (*jwt, *credential) {
 
 type cookie struct{ name, value string }
 
-func cookiesOf(v string) []cookie {
-	var out []cookie
-	for p := range strings.SplitSeq(v, ";") {
-		n, val, ok := strings.Cut(strings.TrimSpace(p), "=")
-		if ok && n != "" && len(out) < 200 {
-			out = append(out, cookie{n, strings.Trim(val, `"`)})
-		}
-	}
-	return out
-}
+const maxCookies = 200
 
 // cookies are those that a request sends.
 func cookies(m *flow.Message) []cookie {
@@ -246,8 +209,10 @@ func cookies(m *flow.Message) []cookie {
 		return nil
 	}
 	var out []cookie
-	for v := range m.Header.Values("Cookie") {
-		out = append(out, cookiesOf(v)...)
+	for _, c := range decode.Cookies(m.Header) {
+		if len(out) < maxCookies {
+			out = append(out, cookie{c.Name, strings.Trim(c.Value, `"`)})
+		}
 	}
 	return out
 }
@@ -267,11 +232,8 @@ func setCookies(m *flow.Message) []cookie {
 		return nil
 	}
 	var out []cookie
-	for v := range m.Header.Values("Set-Cookie") {
-		first, _, _ := strings.Cut(v, ";")
-		if n, val, ok := strings.Cut(first, "="); ok {
-			out = append(out, cookie{strings.TrimSpace(n), strings.Trim(strings.TrimSpace(val), `"`)})
-		}
+	for _, c := range decode.SetCookies(m.Header) {
+		out = append(out, cookie{c.Name, strings.Trim(c.Value, `"`)})
 	}
 	return out
 }
@@ -286,20 +248,19 @@ func matchName(want, name string) bool {
 
 // queryOf is the query as pairs, first value of a name only.
 func queryOf(f *flow.Flow) map[string]string {
-	out := map[string]string{}
 	q := f.Query()
 	if q == "" || len(q) > 64<<10 {
-		return out
+		return nil
 	}
-	for p := range strings.SplitSeq(q, "&") {
-		k, v, _ := strings.Cut(p, "=")
-		k, _ = url.QueryUnescape(k)
-		v2, err := url.QueryUnescape(v)
-		if err != nil {
-			v2 = v
-		}
-		if _, dup := out[k]; !dup && k != "" {
-			out[k] = v2
+	return firsts(decode.Query(q))
+}
+
+// firsts is the first value of each name.
+func firsts(pairs []decode.Pair) map[string]string {
+	out := make(map[string]string, len(pairs))
+	for _, p := range pairs {
+		if _, dup := out[p.Name]; !dup && p.Name != "" && len(out) < maxFields {
+			out[p.Name] = p.Value
 		}
 	}
 	return out

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 	"github.com/why403/why403/inspect/vendors"
 )
 
@@ -151,7 +152,9 @@ func (t csrfState) name() string {
 var csrfWords = regexp.MustCompile(`(?i)csrf|xsrf|crumb|anti-?forgery|requestverificationtoken|authenticity_?token|__requestverification|wpnonce|x-wp-nonce|atl_token|form_key|_tt_`)
 
 // csrfName reports whether a header, field or cookie is by its name a CSRF token.
-func csrfName(n string) bool { return csrfWords.MatchString(n) }
+func csrfName(n string) bool {
+	return decode.IsCSRFName(n) && !strings.EqualFold(n, "nonce") || csrfWords.MatchString(n)
+}
 
 func (c *Case) csrfState() csrfState {
 	var t csrfState

@@ -52,12 +52,7 @@ var missingHeader = &Rule{
 }
 
 func carriesCredential(low string) bool {
-	for _, k := range keyHeaders {
-		if k == low {
-			return true
-		}
-	}
-	return low == "authorization" || low == "cookie" || low == "proxy-authorization"
+	return keyHeader(low) || low == "authorization" || low == "cookie" || low == "proxy-authorization"
 }
 
 // common fields are judged by rules of their own, or by none.

@@ -153,8 +153,7 @@ func encryptedJWT(s string) bool { return strings.Count(s, ".") == 4 }
 var signatureLength = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64, "ES256": 64, "ES384": 96, "ES512": 132, "RS256": 128, "PS256": 128, "RS512": 128, "EdDSA": 64}
 
 func truncatedSignature(j *jwt) bool {
-	alg, _ := j.head["alg"].(string)
-	want, ok := signatureLength[alg]
+	want, ok := signatureLength[j.Algorithm()]
 	return ok && len(j.signature)*3/4 < want && len(j.signature) > 0
 }
 
@@ -354,7 +353,7 @@ var tamperedToken = &Rule{
 		}
 		a, cr := c.token(c.Flow)
 		if a != nil {
-			if alg, _ := a.head["alg"].(string); strings.EqualFold(alg, "none") {
+			if strings.EqualFold(a.Algorithm(), "none") {
 				return because(`the token is unsigned ("alg":"none")`).On(ByComputation).Quote(Evidence{Where: cr.where, Quote: a.header}).Likely()
 			}
 			for g := range c.accepted() {
@@ -365,7 +364,7 @@ var tamperedToken = &Rule{
 			}
 		}
 		if b, _ := c.token(c.Success); a != nil && b != nil {
-			for _, what := range []struct{ word, mine, theirs string }{{"kid", headText(a, "kid"), headText(b, "kid")}, {"alg", headText(a, "alg"), headText(b, "alg")}, {"typ", a.text("typ"), b.text("typ")}, {"token_use", a.text("token_use"), b.text("token_use")}} {
+			for _, what := range []struct{ word, mine, theirs string }{{"kid", a.KeyID(), b.KeyID()}, {"alg", a.Algorithm(), b.Algorithm()}, {"typ", a.text("typ"), b.text("typ")}, {"token_use", a.text("token_use"), b.text("token_use")}} {
 				if what.mine != what.theirs && a.text("iss") == b.text("iss") && what.theirs != "" {
 					return because("the token's %s is %s; the accepted request #%d had %s", what.word, orNone(clip(what.mine, 40)), c.Success.ID, clip(what.theirs, 40)).On(ByComputation).Quote(Evidence{Where: cr.where, Quote: a.header}).
 						With("send the accepted request's token", replaceToken(c.req(), cr, b.raw)).Likely()
@@ -385,9 +384,4 @@ var tamperedToken = &Rule{
 		}
 		return nil
 	},
-}
-
-func headText(j *jwt, name string) string {
-	s, _ := j.head[name].(string)
-	return s
 }
