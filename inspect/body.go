@@ -31,7 +31,7 @@ func looksLike(m *flow.Message) string {
 		return "xml"
 	case bytes.HasPrefix(b, []byte("--")) && bytes.Contains(b[:min(len(b), 4096)], []byte("Content-Disposition: form-data")):
 		return "multipart"
-	case bytes.IndexByte(b, '=') > 0 && bytes.IndexAny(b, " \r\n{<\"") < 0:
+	case bytes.IndexByte(b, '=') > 0 && !bytes.ContainsAny(b, " \r\n{<\""):
 		return "form"
 	}
 	return ""

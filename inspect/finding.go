@@ -94,13 +94,13 @@ func (f Finding) With(summary string, patch ...flow.Change) Finding {
 	return f
 }
 
-// Possible, Likely and Certain say how sure the finding is.
+// Possible marks a finding that fits and that nothing else shows.
 func (f Finding) Possible() []Finding { return f.as(flow.Possible) }
 
-// Likely: see Possible.
+// Likely marks a finding that something shows, though not beyond doubt.
 func (f Finding) Likely() []Finding { return f.as(flow.Likely) }
 
-// Certain: see Possible. It must be right.
+// Certain marks a finding that the answer, a log or a computation shows. It must be right.
 func (f Finding) Certain() []Finding { return f.as(flow.Certain) }
 
 func (f Finding) as(c flow.Confidence) []Finding { f.Confidence = c; return []Finding{f} }

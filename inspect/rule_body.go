@@ -48,6 +48,12 @@ var schemaViolation = &Rule{
 		if c.Success == nil || c.AnswerSpeaksFor(Not(SchemaViolation)) || mediaType(c.req()) != mediaType(c.okReq()) || c.Success.Path() != c.Flow.Path() {
 			return nil
 		}
+		if fs := c.queryDiffers(); fs != nil {
+			return fs
+		}
+		if fs := c.kindDiffers(); fs != nil {
+			return fs
+		}
 		mine, theirs := fields(c.req()), fields(c.okReq())
 		var missing []string
 		for k := range theirs {
@@ -121,3 +127,57 @@ func quoteAll(s []string) []string {
 }
 
 func clipRaw(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
+
+// queryDiffers: a parameter of the accepted URL is missing or another, and nothing else differs.
+func (c *Case) queryDiffers() []Finding {
+	if c.othersDiffer(flow.InQuery) {
+		return nil
+	}
+	for _, ch := range c.Changes {
+		if ch.Part != flow.InQuery || ch.After == nil || csrfName(ch.Name) || slices.Contains(keyParams, strings.ToLower(ch.Name)) {
+			continue
+		}
+		f := because("the parameter %q is missing; the accepted request #%d had %s", ch.Name, c.Success.ID, clip(*ch.After, 60)).Quote(Evidence{Where: "diff", Quote: ch.Name}).With("send the parameter", ch)
+		if ch.Before == nil {
+			return f.Likely()
+		}
+		f.Summary = "the parameter " + strconv.Quote(ch.Name) + " is " + clip(*ch.Before, 60) + "; the accepted request #" + itoa(int(c.Success.ID)) + " had " + clip(*ch.After, 60)
+		return f.Possible()
+	}
+	return nil
+}
+
+// kindDiffers: a value of the JSON body is of another type than the accepted one, and nothing but the body differs.
+func (c *Case) kindDiffers() []Finding {
+	if c.othersDiffer(flow.InJSON) {
+		return nil
+	}
+	for _, ch := range c.Changes {
+		if ch.Part != flow.InJSON || ch.Before == nil || ch.After == nil || jsonKind(*ch.Before) == jsonKind(*ch.After) {
+			continue
+		}
+		return because("%s is a %s; in the accepted request #%d it was a %s", ch.Name, jsonKind(*ch.Before), c.Success.ID, jsonKind(*ch.After)).Quote(Evidence{Where: "diff", Quote: ch.Name}).
+			With("send it as accepted", ch).Likely()
+	}
+	return nil
+}
+
+// jsonKind is the kind of a JSON text by its first byte.
+func jsonKind(text string) string {
+	if text == "" {
+		return "nothing"
+	}
+	switch c := text[0]; {
+	case c == '"':
+		return "string"
+	case c == '{':
+		return "object"
+	case c == '[':
+		return "list"
+	case c == 't' || c == 'f':
+		return "boolean"
+	case c == 'n':
+		return "null"
+	}
+	return "number"
+}

@@ -103,6 +103,14 @@ var unsupportedHeader = &Rule{
 			}
 			return f.Possible()
 		}
+		for _, h := range c.req().Header {
+			low := strings.ToLower(h.Name)
+			if c.okReq().Header.Has(h.Name) || idle(h.Name) || csrfName(h.Name) || carriesCredential(low) || common(low) && low != "x-forwarded-host" || c.othersDifferHeader(h.Name) {
+				continue
+			}
+			return because("the only thing that differs from the accepted request #%d is %s: %s", c.Success.ID, h.Name, clip(h.Value, 40)).Quote(Evidence{Where: "request.header:" + h.Name, Quote: h.Value}).
+				With("leave it out", dropHeader(c.req(), h.Name, 0)).Possible()
+		}
 		return nil
 	},
 }

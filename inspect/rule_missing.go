@@ -100,6 +100,9 @@ var otherCredential = &Rule{
 			fs = append(because("the session cookie %s has another value than in the accepted request #%d", a[0].field, c.Success.ID).Of(StaleCookie).Quote(q).
 				With("send the accepted cookies", setHeader(c.req(), "Cookie", c.okReq().Header.Get("Cookie"))).Possible(), fs...)
 		}
+		if a[0].kind == signed && string(c.req().Body.Data) == string(c.okReq().Body.Data) && c.req().Target == c.okReq().Target {
+			return because("%s differs from that of the accepted request #%d, which signed the same", a[0].field, c.Success.ID).Of(SignatureMismatch).Quote(q).Likely()
+		}
 		if a[0].kind == apiKey && a[0].jwt == nil {
 			fs = append(because("the accepted request #%d carried another %s", c.Success.ID, a[0].field).Of(InvalidAPIKey).Quote(q).Possible(), fs...)
 		}

@@ -39,6 +39,12 @@ If Origin equals the public host and is refused all the same, a proxy in front l
 				return f.Then("%s equals the public host: the application sees another scheme or Host behind the proxy; pass Host and X-Forwarded-Proto on and make the application trust them", name).Possible()
 			}
 		}
+		for _, name := range []string{"Origin", "Referer"} {
+			if good := c.okReq().Header.Get(name); good != "" && !c.req().Header.Has(name) && !c.othersDifferHeader(name) {
+				return because("the accepted request #%d carried %s: %s, this one does not, and nothing else differs", c.Success.ID, name, clip(good, 80)).Quote(Evidence{Where: "diff", Quote: good}).
+					With("send the accepted "+name, setHeader(c.req(), name, good)).Likely()
+			}
+		}
 		if s := c.header("Sec-Fetch-Site"); (s == "cross-site" || s == "same-site") && c.unsafe() {
 			f := because("the browser says that the request comes from another site (Sec-Fetch-Site: %s)", s).Quote(Evidence{Where: "request.header:Sec-Fetch-Site", Quote: s})
 			if said {

@@ -96,7 +96,7 @@ func near(p, q string) string {
 	if version(x) && version(y) {
 		return "the version"
 	}
-	if len(x) >= 4 && len(y) >= 4 && oneEdit(x, y) && strings.IndexAny(x+y, "0123456789") < 0 {
+	if len(x) >= 4 && len(y) >= 4 && oneEdit(x, y) && !strings.ContainsAny(x+y, "0123456789") {
 		return "one letter"
 	}
 	return ""
