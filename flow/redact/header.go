@@ -191,7 +191,7 @@ func (m *Masker) lines(s string, fix func(name, value string) (string, bool)) st
 	name, keep := "", true
 	for line := range strings.SplitAfterSeq(s, "\n") {
 		text := strings.TrimRight(line, "\r\n")
-		start, v := 0, text
+		v := text
 		if text != "" && text[0] != ' ' && text[0] != '\t' {
 			colon := strings.IndexByte(text, ':')
 			if colon < 0 {
@@ -199,10 +199,9 @@ func (m *Masker) lines(s string, fix func(name, value string) (string, bool)) st
 				continue
 			}
 			name, v = strings.TrimSpace(text[:colon]), text[colon+1:]
-			start = colon + 1
 		}
 		v = strings.TrimLeft(v, " \t")
-		start = len(text) - len(v)
+		start := len(text) - len(v)
 		v = strings.TrimRight(v, " \t")
 		end := start + len(v)
 		if text == "" {

@@ -122,14 +122,6 @@ func (d *decoder) take(n uint64) string {
 
 func (d *decoder) str() string { return d.take(d.uint()) }
 
-func (d *decoder) bytes() []byte {
-	s, ok := d.optional()
-	if !ok {
-		return nil
-	}
-	return []byte(s)
-}
-
 // optional reads what bytes wrote, without a copy; false is nil.
 func (d *decoder) optional() (string, bool) {
 	n := d.uint()
