@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,7 @@ Lines of known products are read by the data files; this rule reads the words of
 	Run: func(c *Case) []Finding {
 		var fs []Finding
 		for _, l := range c.Logs {
-			if accessLine.MatchString(l.Text) || len(fs) > 20 {
+			if len(fs) > 20 || !negative(l.Text) || accessLine.MatchString(l.Text) {
 				continue
 			}
 			p := phrase{text: clip(l.Text, maxPhraseText), words: words(l.Text[:min(len(l.Text), 1000)]), quote: Evidence{Where: "log:" + l.Label + ":" + strconv.Itoa(l.N), Quote: l.Text}}
@@ -36,3 +37,11 @@ Lines of known products are read by the data files; this rule reads the words of
 
 // accessLine is a line of an access log: it says that, not why.
 var accessLine = regexp.MustCompile(`"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT) [^"]* HTTP/[0-9.]+(\x1b\[0m)?" \d{3}`)
+
+// denials are pieces of words, one of which a line must hold to be worth reading: most lines of a log tell no refusal.
+var denials = []string{"den", "forbid", "fail", "invalid", "missing", "expired", "refus", "reject", "not ", "n't", "unauthor", "block", "limit", "exceed", "require", "lack", "mismatch", "disallow", "restrict", "permission", "quota", "csrf", "illegal", "malformed", "untrusted", "unknown", "no "}
+
+func negative(line string) bool {
+	low := strings.ToLower(line[:min(len(line), 1000)])
+	return slices.ContainsFunc(denials, func(d string) bool { return strings.Contains(low, d) })
+}
