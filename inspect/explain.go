@@ -35,7 +35,8 @@ func Explain(c Case) (Explained, []Need) {
 	out.Verdict = &ranked[0]
 	out.Candidates = ranked[1:min(len(ranked), maxCandidates+1)]
 	if c.Success != nil {
-		out.ComparedWith = &Compared{ID: c.Success.ID, Changes: c.Changes}
+		// A list even when empty: nothing that matters differs.
+		out.ComparedWith = &Compared{ID: c.Success.ID, Changes: append([]flow.Change{}, c.Changes...)}
 	}
 	out.Checklist = c.checklist(ranked)
 	return out, c.needs(ranked[0])
