@@ -85,13 +85,13 @@ func BenchmarkLargeBody(b *testing.B) {
 	}
 	data.WriteByte(']')
 	m := response(200, "OK", "application/json", data.String())
-	doc := bodyDoc(&dark, m, false)
+	doc := bodyDoc(dark(), m, false)
 	n := doc.rows(70)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		for k := range 40 {
 			l := row(70)
-			doc.draw(&dark, (i*40+k)%n, l)
+			doc.draw(dark(), (i*40+k)%n, l)
 			l.end()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 
 	"github.com/why403/why403/ui/safe"
 )
@@ -26,24 +27,34 @@ func (m *model) pop() {
 }
 
 // frame draws a dialog's box; the widest row decides.
-func frame(th *theme, d dialog, w, h int) []string {
-	inner := d.view(th, w-4, h-2)
-	width := 0
-	for _, r := range inner {
-		width = max(width, visible(r))
+func frame(th *theme, d dialog, w, h int) string {
+	rows := d.view(th, w-4, h-2)
+	widest := 0
+	for _, r := range rows {
+		widest = max(widest, visible(r))
 	}
 	title := safe.Of(string(d.name()))
-	width = min(max(width, title.Width()+4), w-4)
-	out := make([]string, 0, len(inner)+2)
-	out = append(out, row(width+4).on(th.box).put(th.muted, "╭─ ").text(th.bright, title).gap(1).
-		text(th.muted, safe.Of(strings.Repeat("─", max(0, width-title.Width()-1)))).put(th.muted, "╮").end())
-	side := row(1).on(th.box).put(th.muted, "│").end()
-	gap := row(1).on(th.box).end()
-	for _, r := range inner {
-		fillup := row(max(0, width-visible(r))).on(th.box).end()
-		out = append(out, side+gap+r+fillup+gap+side)
+	width := min(max(widest, title.Width()+4), w-4)
+	b := lipgloss.RoundedBorder()
+	top := row(width+4).on(th.box).put(th.muted, words(b.TopLeft+b.Top+" ")).text(th.bright, title).gap(1).
+		put(th.muted, words(strings.Repeat(b.Top, max(0, width-title.Width()-1))+b.TopRight))
+	return top.end() + "\n" + th.frame.PaddingRight(1+max(0, width-widest)).Render(strings.Join(rows, "\n"))
+}
+
+// over lays a box on the screen: in the middle, a third from the top. Only the rows that it
+// covers are composed anew; the canvas mends what stands on two cells and loses one.
+func over(screen []string, box string) {
+	w, h := lipgloss.Size(box)
+	cells := visible(screen[0])
+	x, y := max(0, (cells-w)/2), max(0, (len(screen)-h)/3)
+	under := screen[y:min(len(screen), y+h)]
+	canvas := lipgloss.NewCanvas(cells, len(under))
+	canvas.Compose(lipgloss.NewCompositor(lipgloss.NewLayer(strings.Join(under, "\n")), lipgloss.NewLayer(box).X(x).Z(1)))
+	i := 0
+	for r := range strings.SplitSeq(canvas.Render(), "\n") {
+		under[i] = r + blank(cells-visible(r)) // it drops spaces at the end
+		i++
 	}
-	return append(out, row(width+4).on(th.box).put(th.muted, "╰").text(th.muted, safe.Of(strings.Repeat("─", width+2))).put(th.muted, "╯").end())
 }
 
 // confirm asks before something that cannot be taken back.

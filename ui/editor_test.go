@@ -227,7 +227,7 @@ func TestAnotherHostMovesHost(t *testing.T) {
 func TestBodyKeepsItsBytes(t *testing.T) {
 	for _, body := range []string{"a\r\nb\r\n", "no newline at the end", "tab\there", "\n", "注文\u200b", "{}\n\n"} {
 		e := form1(t, "POST", "https://a.test/x", body)
-		e.body.view(&plain, 20, 5, true)
+		e.body.view(plain(), 20, 5, true)
 		if got := string(e.content()); got != body {
 			t.Errorf("%q became %q", body, got)
 		}
@@ -313,7 +313,7 @@ func TestInputShowsItsCursor(t *testing.T) {
 				continue
 			}
 			l := row(20)
-			f.draw(&plain, l, "", 12, true)
+			f.draw(plain(), l, "", 12, true)
 			checkFrame(t, l.end(), 20, 1)
 			if !strings.Contains(string(l.b), "\x1b[0;7m") {
 				t.Errorf("%q at %d: no cursor in %q", s, at, l.b)

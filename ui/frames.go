@@ -40,7 +40,7 @@ func (d *framesDoc) draw(th *theme, i int, l *line) {
 	if !isText(data) {
 		hex := hexDoc(data)
 		one := row(l.room())
-		hex.draw(&plain, 0, one)
+		hex.draw(plain(), 0, one)
 		l.text(th.text, safe.Of(string(one.b)).Skip(10))
 		return
 	}

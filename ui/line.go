@@ -138,20 +138,6 @@ func fill(rows []string, w, h int) []string {
 	return rows
 }
 
-// over lays box on base with its top left corner at x, y.
-func over(base, box []string, x, y int) {
-	for i, b := range box {
-		if y+i < 0 || y+i >= len(base) {
-			continue
-		}
-		under := base[y+i]
-		w := ansi.StringWidth(b)
-		head := ansi.Truncate(under, x, "")
-		tail := ansi.TruncateLeft(under, x+w, "")
-		base[y+i] = head + blank(x-ansi.StringWidth(head)) + "\x1b[m" + b + "\x1b[m" + tail
-	}
-}
-
 // wrap breaks t into rows of at most w cells, between words where that is possible.
 func wrap(t safe.Text, w int) []safe.Text {
 	w = max(w, 4)

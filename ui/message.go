@@ -87,7 +87,7 @@ func (d *headDoc) layout(th *theme, w int) {
 
 func (d *headDoc) rows(w int) int {
 	if d.w != w {
-		d.layout(&plain, w) // heights do not depend on the colours, which come with draw
+		d.layout(plain(), w) // heights do not depend on the colours, which come with draw
 	}
 	return len(d.out)
 }

@@ -87,8 +87,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.w, m.h = msg.Width, msg.Height
 		m.arrange()
 	case tea.BackgroundColorMsg:
-		if !msg.IsDark() && m.th == &dark {
-			m.th = &light
+		if !msg.IsDark() && m.th == dark() {
+			m.th = light()
 			m.loads++ // what was drawn in dark is drawn again
 			m.inspector.d = nil
 		}

@@ -38,7 +38,7 @@ func find(d document, text string, w, from int, down bool) (int, bool) {
 	}
 	for i := from; i >= 0 && i < n; i += step {
 		l := row(w)
-		d.draw(&plain, i, l)
+		d.draw(plain(), i, l)
 		if strings.Contains(strings.ToLower(ansi.Strip(string(l.b))), text) {
 			return i, true
 		}

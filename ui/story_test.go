@@ -422,14 +422,14 @@ func TestSearchInATab(t *testing.T) {
 	}
 	s.press("up")
 	s.press("enter", ">", "<")
-	if !strings.Contains(s.m.screen(), string(dark.hit)) {
+	if !strings.Contains(s.m.screen(), string(dark().hit)) {
 		t.Error("the hit is not marked")
 	}
 	s.press("s")
 	s.write("zzz")
 	s.sees("not in this tab")
 	s.press("esc")
-	if strings.Contains(s.m.screen(), string(dark.hit)) {
+	if strings.Contains(s.m.screen(), string(dark().hit)) {
 		t.Error("the mark stays after the search")
 	}
 }
@@ -462,7 +462,7 @@ func TestLightTerminal(t *testing.T) {
 	s := play(t, shop(), 140, 40)
 	s.press("N", "N", "tab")
 	s.tell(tea.BackgroundColorMsg{Color: color.White})
-	if f := s.m.screen(); strings.Contains(f, string(dark.text)) || !strings.Contains(f, string(light.bright)) {
+	if f := s.m.screen(); strings.Contains(f, string(dark().text)) || !strings.Contains(f, string(light().bright)) {
 		t.Error("dark colours on a light background")
 	}
 }

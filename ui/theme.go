@@ -1,8 +1,26 @@
 package ui
 
-// style is the parameters of an SGR sequence (ECMA-48, 8.3.117), prepared so that a loop over rows
-// only copies bytes. "" is the terminal's own colour.
+import (
+	"image/color"
+	"strings"
+	"sync"
+
+	"charm.land/lipgloss/v2"
+)
+
+// style is the parameters of an SGR sequence (ECMA-48, 8.3.117), prepared from a Lip Gloss style so
+// that a loop over rows only copies bytes. "" is the terminal's own colour.
 type style string
+
+// prepare takes from s what stands between "\x1b[" and "m".
+func prepare(s lipgloss.Style) style {
+	sgr, _, _ := strings.Cut(s.Render("x"), "x")
+	sgr = strings.TrimSuffix(strings.TrimPrefix(sgr, "\x1b["), "m")
+	if s.GetUnderline() {
+		sgr = strings.TrimSuffix(sgr, ";4") // it is said a second time at the end
+	}
+	return style(sgr)
+}
 
 // theme is every colour and emphasis of the screen. Meaning is never carried by colour alone:
 // a mark, a word or a place says the same.
@@ -41,77 +59,82 @@ type theme struct {
 	cursorBadOff style
 	mark         style // the character under the text cursor
 	hit          style // a search hit
+
+	// frame is what a dialog stands in; its top row, with the title, is drawn apart.
+	frame lipgloss.Style
 }
 
-// dark is drawn on a dark terminal background, which stays the terminal's own.
-var dark = theme{
-	name:  "dark",
-	text:  "38;2;169;177;214",
-	muted: "38;2;115;122;162", faint: "38;2;84;89;122",
-	bright: "1;38;2;226;230;250",
-	key:    "1;38;2;224;175;104",
-	accent: "38;2;125;207;255",
-	verb:   "38;2;187;154;247",
-	safe:   "38;2;122;162;247",
-	good:   "38;2;158;206;106",
-	warn:   "38;2;224;175;104",
-	bad:    "38;2;255;107;107",
-	str:    "38;2;158;206;106", num: "38;2;255;158;100", word: "38;2;187;154;247",
-	brand:   "1;38;2;26;27;38;48;2;122;162;247",
-	chip:    "1;38;2;226;230;250;48;2;47;53;84",
-	badge:   "1;38;2;26;27;38;48;2;158;206;106",
-	badgeLo: "1;38;2;26;27;38;48;2;224;175;104",
-	rule:    "38;2;84;89;122",
-	cursor:  "48;2;47;53;84", cursorOff: "48;2;36;40;59",
-	refused:   "48;2;62;34;48",
-	field:     "48;2;40;46;73",
-	box:       "48;2;31;35;53",
-	cursorBad: "1;38;2;26;27;38;48;2;255;107;107", cursorBadOff: "1;38;2;26;27;38;48;2;201;93;99",
-	mark: "7",
-	hit:  "1;38;2;26;27;38;48;2;224;175;104",
-}
+// dark is drawn on a dark background, which stays the terminal's own; light when the terminal says
+// that its background is light. Terminals of fewer colours get the nearest from the renderer.
+var (
+	dark  = sync.OnceValue(func() *theme { return coloured("dark", true) })
+	light = sync.OnceValue(func() *theme { return coloured("light", false) })
+)
 
-// light is drawn when the terminal says that its background is light.
-var light = theme{
-	name:  "light",
-	text:  "38;2;52;59;88",
-	muted: "38;2;104;110;140", faint: "38;2;160;165;185",
-	bright: "1;38;2;15;20;45",
-	key:    "1;38;2;143;94;21",
-	accent: "38;2;0;105;146",
-	verb:   "38;2;120;71;189",
-	safe:   "38;2;46;88;184",
-	good:   "38;2;56;117;28",
-	warn:   "38;2;143;94;21",
-	bad:    "38;2;190;30;50",
-	str:    "38;2;56;117;28", num: "38;2;176;78;10", word: "38;2;120;71;189",
-	brand:   "1;38;2;255;255;255;48;2;46;88;184",
-	chip:    "1;38;2;15;20;45;48;2;208;213;230",
-	badge:   "1;38;2;255;255;255;48;2;56;117;28",
-	badgeLo: "1;38;2;255;255;255;48;2;143;94;21",
-	rule:    "38;2;160;165;185",
-	cursor:  "48;2;208;213;230", cursorOff: "48;2;226;229;240",
-	refused:   "48;2;250;222;224",
-	field:     "48;2;214;222;244",
-	box:       "48;2;236;238;246",
-	cursorBad: "1;38;2;255;255;255;48;2;190;30;50", cursorBadOff: "1;38;2;255;255;255;48;2;205;90;100",
-	mark: "7",
-	hit:  "1;38;2;255;255;255;48;2;143;94;21",
+func coloured(name string, onDark bool) *theme {
+	pick := lipgloss.LightDark(onDark)
+	c := func(light, dark string) color.Color { return pick(lipgloss.Color(light), lipgloss.Color(dark)) }
+	var (
+		ink    = c("#343b58", "#a9b1d6")
+		bright = c("#0f142d", "#e2e6fa")
+		muted  = c("#686e8c", "#737aa2")
+		faint  = c("#a0a5b9", "#54597a")
+		paper  = c("#ffffff", "#1a1b26") // text on a bright ground
+		amber  = c("#8f5e15", "#e0af68")
+		orange = c("#b04e0a", "#ff9e64")
+		cyan   = c("#006992", "#7dcfff")
+		violet = c("#7847bd", "#bb9af7")
+		blue   = c("#2e58b8", "#7aa2f7")
+		green  = c("#38751c", "#9ece6a")
+		red    = c("#be1e32", "#ff6b6b")
+		dimRed = c("#cd5a64", "#c95d63")
+		raised = c("#d0d5e6", "#2f3554")
+	)
+	plain := lipgloss.NewStyle()
+	fg := func(c color.Color) style { return prepare(plain.Foreground(c)) }
+	bg := func(c color.Color) style { return prepare(plain.Background(c)) }
+	bold := plain.Bold(true)
+	on := func(ground, ink color.Color) style { return prepare(bold.Foreground(ink).Background(ground)) }
+	box := c("#eceef6", "#1f2335")
+	return &theme{
+		name: name,
+		text: fg(ink), muted: fg(muted), faint: fg(faint), bright: prepare(bold.Foreground(bright)),
+		key: prepare(bold.Foreground(amber)), accent: fg(cyan), verb: fg(violet), safe: fg(blue),
+		good: fg(green), warn: fg(amber), bad: fg(red),
+		str: fg(green), num: fg(orange), word: fg(violet),
+		brand: on(blue, paper), chip: on(raised, bright), badge: on(green, paper), badgeLo: on(amber, paper),
+		rule:   fg(faint),
+		cursor: bg(raised), cursorOff: bg(c("#e2e5f0", "#24283b")),
+		refused: bg(c("#fadee0", "#3e2230")), field: bg(c("#d6def4", "#282e49")), box: bg(box),
+		cursorBad: on(red, paper), cursorBadOff: on(dimRed, paper),
+		mark: prepare(plain.Reverse(true)), hit: on(amber, paper),
+		frame: framed(plain.Background(box)).BorderForeground(muted).BorderBackground(box),
+	}
 }
 
 // plain is used under NO_COLOR and on terminals without colours: emphasis only.
-var plain = theme{
-	name:   "plain",
-	bright: "1", key: "1", badge: "7", badgeLo: "7", brand: "7", chip: "7",
-	bad: "1", verb: "1",
-	cursor: "7", cursorOff: "4", cursorBad: "1;7", cursorBadOff: "1;4", refused: "1",
-	field: "4", mark: "7", hit: "7",
+var plain = sync.OnceValue(func() *theme {
+	s := lipgloss.NewStyle()
+	bold, under := prepare(s.Bold(true)), prepare(s.Underline(true))
+	reverse := prepare(s.Reverse(true))
+	return &theme{
+		name:   "plain",
+		bright: bold, key: bold, bad: bold, verb: bold, refused: bold,
+		badge: reverse, badgeLo: reverse, brand: reverse, chip: reverse, mark: reverse, hit: reverse,
+		cursor: reverse, cursorOff: under, field: under,
+		cursorBad: prepare(s.Bold(true).Reverse(true)), cursorBadOff: prepare(s.Bold(true).Underline(true)),
+		frame: framed(s),
+	}
+})
+
+func framed(s lipgloss.Style) lipgloss.Style {
+	return s.Border(lipgloss.RoundedBorder()).BorderTop(false).Padding(0, 1)
 }
 
 // themeFor chooses the theme before the terminal has said anything.
 func themeFor(getenv func(string) string) *theme {
 	if getenv("NO_COLOR") != "" || getenv("TERM") == "dumb" { // https://no-color.org
-		return &plain
+		return plain()
 	}
-	return &dark
+	return dark()
 }

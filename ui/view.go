@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/why403/why403/ui/safe"
@@ -46,8 +47,7 @@ func (m *model) screen() string {
 	}
 	out = append(out, m.footer(m.w))
 	for _, d := range m.dialogs {
-		box := frame(m.th, d, m.w, m.h-2)
-		over(out, box, max(0, (m.w-visible(box[0]))/2), max(0, (m.h-len(box))/3))
+		over(out, frame(m.th, d, m.w, m.h-2))
 	}
 	return strings.Join(out, "\n")
 }
@@ -71,6 +71,8 @@ func (m *model) panes() []string {
 	if right == nil {
 		return left
 	}
+	// Every row has exactly the cells of its pane, so joining them is copying bytes: measuring them
+	// again, as lipgloss.JoinHorizontal does, takes several times as long as drawing them.
 	bar := row(1).text(m.th.rule, safe.Of("│")).end()
 	for i := range left {
 		left[i] += bar + right[i]
@@ -227,13 +229,15 @@ func (m *model) fixable() bool {
 
 // tooSmall is the whole screen when nothing else would fit.
 func tooSmall(th *theme, w, h int) string {
+	size := safe.Of("here: " + count(int64(w)) + " × " + count(int64(h)))
+	most := min(w, len("needs 60 columns and 15 rows"))
 	rows := []string{
-		row(w).put(th.bright, "why403").end(),
-		row(w).text(th.text, safe.Of("needs 60 columns and 15 rows")).end(),
-		row(w).text(th.text, safe.Of("here: "+count(int64(w))+" × "+count(int64(h)))).end(),
-		row(w).put(th.muted, "capture goes on; q quits").end(),
+		row(most).put(th.bright, "why403").end(),
+		row(most).put(th.text, "needs 60 columns and 15 rows").end(),
+		row(most).text(th.text, size).end(),
+		row(most).put(th.muted, "capture goes on; q quits").end(),
 	}
-	return strings.Join(fill(rows, w, h), "\n")
+	return lipgloss.Place(w, h, lipgloss.Center, lipgloss.Center, strings.Join(rows[:min(h, len(rows))], "\n"))
 }
 
 func visible(s string) int { return ansi.StringWidth(s) }
