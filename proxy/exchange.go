@@ -71,6 +71,7 @@ func (c *client) newExchange(start time.Time, q *wire.Request) *exchange {
 		x.authority = flow.Canonical(q.Scheme, q.Authority)
 	}
 	x.conn.Target = x.target
+	x.conn.Upstream = c.way(x.target)
 	if q.Blank > 0 {
 		x.altered = append(x.altered, "left out an empty line before the request")
 	}
@@ -88,6 +89,9 @@ func (x *exchange) roundTrip(r *http.Request) *http.Response {
 		}
 		x.send()
 		h, err := x.receive()
+		if err == nil && x.up.Forwards && x.resp.Status == http.StatusProxyAuthRequired {
+			return x.fail(x.refusedOnTheWay(h))
+		}
 		if err == nil {
 			return x.respond(r, h)
 		}
@@ -138,7 +142,11 @@ func (x *exchange) dial(secure bool) (*wire.Upstream, *wire.Trouble) {
 	x.mu.Unlock()
 	x.c.gone.start(watchDelay, x.clientGone)
 	defer x.c.gone.stop()
-	u, t := x.c.s.dialer.Connect(ctx, x.target)
+	connect := x.c.s.dialer.Connect
+	if x.scheme == "http" && !x.connect && !x.c.inside {
+		connect = x.c.s.dialer.Forward
+	}
+	u, t := connect(ctx, x.target)
 	if t != nil || !secure {
 		return u, t
 	}
@@ -150,6 +158,14 @@ func (x *exchange) dial(secure bool) (*wire.Upstream, *wire.Trouble) {
 		return nil, t
 	}
 	return u, nil
+}
+
+// way is the URL of the proxy that target is reached through, without credentials; "": directly.
+func (c *client) way(target string) string {
+	if p := c.s.dialer.Way(target); p != nil && target != "" {
+		return p.String()
+	}
+	return ""
 }
 
 func (c *client) dropOldest() {
@@ -219,9 +235,21 @@ func (x *exchange) send() {
 }
 
 func (x *exchange) sendAll(tape *wire.Tape) {
-	if x.sent = x.body.Copy(x.up, x.c.r, x.req.Bytes(), tape); x.sent == nil {
+	if x.sent = x.body.Copy(x.up, x.c.r, x.head(), tape); x.sent == nil {
 		x.times.RequestSent = time.Now()
 	}
+}
+
+// head is the request's head as it is sent.
+func (x *exchange) head() []byte {
+	if !x.up.Forwards {
+		return x.req.Bytes()
+	}
+	target := x.req.Target
+	if x.req.Scheme == "" {
+		target = wire.Absolute(x.scheme, x.authority, x.req.Path)
+	}
+	return x.up.Head(x.req.Bytes(), target)
 }
 
 // receive reads heads until the final one, and passes the interim ones on.
@@ -286,6 +314,17 @@ func (x *exchange) unanswered(h *wire.Head, err error, reused bool) (again bool,
 		x.silent = true
 	}
 	return false, t
+}
+
+// refusedOnTheWay is the trouble when the proxy after us, which we were to
+// authenticate to, answers a request itself. The client knows nothing of that proxy.
+func (x *exchange) refusedOnTheWay(h *wire.Head) *wire.Trouble {
+	t := x.up.ProxyWantsAuth(x.target, h.Start)
+	x.drop()
+	x.stopUpload()
+	x.c.gone.stop()
+	x.resp = nil
+	return t
 }
 
 // idempotent methods may be sent again by a proxy (RFC 9110, 9.2.2).

@@ -234,7 +234,7 @@ func (c *client) noHandshake(start time.Time, i *interception, err error) {
 		}
 	}
 	f.Authority = authorityFor(i.x.req.Authority, sni)
-	f.Conn.Target = i.x.target
+	f.Conn.Target, f.Conn.Upstream = i.x.target, i.x.conn.Upstream
 	o := flow.Outcome{Conn: f.Conn, Times: f.Times, Err: &flow.Failure{Side: "client", Op: "tls", Text: text}}
 	if i.refuse != nil {
 		o.Err.Side = "why403"

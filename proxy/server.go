@@ -25,10 +25,12 @@ type Options struct {
 	Roots    *x509.CertPool // that origins are verified against; nil: the system's
 	Insecure bool           // go on although an origin's certificate does not verify
 	// Dial makes connections to origins; nil: directly. No proxy variable of the environment is looked at.
-	Dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	MaxBody int64        // bytes of one body or direction that are recorded; 0: all that the Store keeps
-	Tunnel  []string     // hosts (host, *.host, host:port) whose TLS is passed through unread
-	Log     func(string) // what has no place in a flow; nil: nowhere
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Upstream is the proxy after us that every connection to an origin goes through; nil: none.
+	Upstream *wire.Proxy
+	MaxBody  int64        // bytes of one body or direction that are recorded; 0: all that the Store keeps
+	Tunnel   []string     // hosts (host, *.host, host:port) whose TLS is passed through unread
+	Log      func(string) // what has no place in a flow; nil: nowhere
 }
 
 const (
@@ -85,7 +87,7 @@ func New(o Options) (*Server, error) {
 		o.Log = func(string) {}
 	}
 	s := &Server{opt: o, limits: usual, listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
-	s.dialer = wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Refuse: s.refuseSelf}
+	s.dialer = wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Refuse: s.refuseSelf, Via: o.Upstream}
 	s.front = newFront(o.Log)
 	s.tls = &tls.Config{GetConfigForClient: chooseConfig, MinVersion: tls.VersionTLS10}
 	return s, nil

@@ -101,6 +101,9 @@ func (c *client) sniff(x *exchange) (protocol, *wire.Upstream) {
 		p, _ = c.peekFor(c.s.limits.idle)
 		return p, nil
 	}
+	if len(u.R.Buffered()) > 0 { // it came behind the answer of a proxy after us
+		return unknown, u
+	}
 	c.conn.SetReadDeadline(time.Now().Add(c.s.limits.idle))
 	var origin sync.WaitGroup
 	origin.Go(func() {

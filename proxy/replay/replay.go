@@ -33,6 +33,8 @@ type Options struct {
 	Roots    *x509.CertPool // nil: the system's
 	Insecure bool
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // nil: directly
+	// Upstream is the proxy after us that every connection to an origin goes through; nil: none.
+	Upstream *wire.Proxy
 	// MaxBody is how many bytes of a body are recorded; 0: all that the Recorder keeps.
 	MaxBody int64
 	// MaxAnswer is how many bytes of an answer's body are read; 0 is 256 MiB.
@@ -50,7 +52,7 @@ func New(o Options) *Sender {
 	if o.MaxAnswer <= 0 {
 		o.MaxAnswer = maxAnswer
 	}
-	return &Sender{o, wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure}}
+	return &Sender{o, wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Via: o.Upstream}}
 }
 
 // Send sends req to parent's scheme and authority and waits for the answer.
@@ -75,6 +77,9 @@ func (s *Sender) Send(ctx context.Context, parent *flow.Flow, req *flow.Message)
 	}}
 	e.f.Times.Start = time.Now()
 	e.f.Conn.Target = target(parent)
+	if p := s.dialer.Way(e.f.Conn.Target); p != nil {
+		e.f.Conn.Upstream = p.String()
+	}
 	e.begin()
 	t := e.run(ctx)
 	e.end(t)
@@ -141,7 +146,11 @@ func (e *exchange) End(flow.ID, flow.Outcome) {}
 
 // run sends the request and reads the answer.
 func (e *exchange) run(ctx context.Context) *wire.Trouble {
-	u, t := e.s.dialer.Connect(ctx, e.f.Conn.Target)
+	connect := e.s.dialer.Connect
+	if e.f.Scheme == "http" {
+		connect = e.s.dialer.Forward
+	}
+	u, t := connect(ctx, e.f.Conn.Target)
 	if t != nil {
 		return t
 	}
@@ -185,14 +194,14 @@ func (e *exchange) run(ctx context.Context) *wire.Trouble {
 
 // send writes the request and returns when that was done.
 func (e *exchange) send(u *wire.Upstream, goOn, over <-chan struct{}) time.Time {
-	body := e.m.body
+	body, head := e.m.body, u.Head(e.m.head, wire.Absolute(e.f.Scheme, e.f.Authority, e.m.recorded.Target))
 	if !e.m.expects {
-		if err := wire.Write(u, e.m.head, body); err != nil {
+		if err := wire.Write(u, head, body); err != nil {
 			return time.Time{} // the answer, or its absence, tells
 		}
 		return time.Now()
 	}
-	if _, err := u.Write(e.m.head); err != nil {
+	if _, err := u.Write(head); err != nil {
 		return time.Time{}
 	}
 	wait := time.NewTimer(continueFor)
@@ -237,12 +246,20 @@ func (e *exchange) receive(u *wire.Upstream, goOn chan<- struct{}) (*wire.Head, 
 			}
 			continue
 		}
+		if u.Forwards && p.Status == 407 {
+			return h, &refusedOnTheWay{u.ProxyWantsAuth(e.f.Conn.Target, h.Start)}
+		}
 		e.resp, e.respBody = p, p.Body()
 		e.s.opt.Recorder.Append(e.f.ID, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: p.Message()})
 		tape := wire.NewTape(e, flow.ResponseBody, e.s.opt.MaxBody, func() flow.ID { return e.f.ID })
 		return h, e.respBody.Copy(&limited{e.s.opt.MaxAnswer}, u.R, nil, tape)
 	}
 }
+
+// refusedOnTheWay is a proxy after us that answered in the server's place.
+type refusedOnTheWay struct{ trouble *wire.Trouble }
+
+func (r *refusedOnTheWay) Error() string { return r.trouble.Text }
 
 // limited throws away what it is given, up to a limit.
 type limited struct{ left int64 }
@@ -258,6 +275,9 @@ func (l *limited) Write(p []byte) (int, error) {
 
 // trouble says why the exchange did not come to its end.
 func (e *exchange) trouble(ctx context.Context, h *wire.Head, err error) *wire.Trouble {
+	if r := (*refusedOnTheWay)(nil); errors.As(err, &r) {
+		return r.trouble
+	}
 	t := &wire.Trouble{Reason: wire.BrokenUpstream, Failure: flow.Failure{Side: "origin", Op: "read"}}
 	switch {
 	case ctx.Err() != nil:

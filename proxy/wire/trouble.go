@@ -24,6 +24,8 @@ const (
 	NotVerified     Reason = "upstream-certificate"
 	BrokenUpstream  Reason = "upstream-closed"
 	Garbage         Reason = "upstream-garbage"
+	UpstreamRefused Reason = "upstream-proxy-refused" // a proxy after us said no
+	UpstreamBroken  Reason = "upstream-proxy"         // a proxy after us said nothing that makes sense
 	Loop            Reason = "loop"
 )
 

@@ -26,6 +26,8 @@ type Dialer struct {
 	Insecure bool                                                              // go on although the certificate does not verify
 	// Refuse says why a connection that was made must not be used; nil: it may. nil Refuse refuses nothing.
 	Refuse func(net.Conn) *Trouble
+	// Via is the proxy after us that origins are reached through; nil: none. Dial connects to it then.
+	Via *Proxy
 }
 
 // Hello is what a TLS connection to an origin asks for.
@@ -40,6 +42,8 @@ type Hello struct {
 type Upstream struct {
 	net.Conn // the TLS connection, if there is one
 	R        *Reader
+	Via      *Proxy   // the proxy that the connection goes through; nil: none
+	Forwards bool     // Via reads the requests: see Head
 	Raw      net.Conn // the connection below TLS
 	Uses     int      // exchanges begun on it
 	Last     time.Time
@@ -48,8 +52,24 @@ type Upstream struct {
 	Leaf     *x509.Certificate // of a chain that verified
 }
 
-// Connect makes a plain connection to addr (host:port), in at most 10 s.
+// Connect makes a plain connection to addr (host:port), in at most 10 s, or,
+// through a proxy after us, in at most 15 s more.
 func (d *Dialer) Connect(ctx context.Context, addr string) (*Upstream, *Trouble) {
+	p := d.Way(addr)
+	if p == nil {
+		return d.direct(ctx, addr)
+	}
+	u, t := d.reach(ctx, p)
+	if t == nil {
+		t = p.open(ctx, u, addr)
+	}
+	if t != nil {
+		return nil, t
+	}
+	return u, nil
+}
+
+func (d *Dialer) direct(ctx context.Context, addr string) (*Upstream, *Trouble) {
 	u := &Upstream{}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -113,7 +133,11 @@ func (d *Dialer) Secure(ctx context.Context, u *Upstream, addr string, h Hello) 
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
 	verified := false
-	c := tls.Client(u.Conn, &tls.Config{
+	under := u.Conn
+	if len(u.R.Buffered()) > 0 { // came behind the answer of a proxy
+		under = &readAhead{u.Conn, u.R}
+	}
+	c := tls.Client(under, &tls.Config{
 		ServerName: h.ServerName,
 		NextProtos: h.Protocols,
 		MinVersion: h.Min,
@@ -156,6 +180,14 @@ func (d *Dialer) verify(s tls.ConnectionState, name string) error {
 	return err
 }
 
+// readAhead is a connection of which r has read something already.
+type readAhead struct {
+	net.Conn
+	r *Reader
+}
+
+func (c *readAhead) Read(p []byte) (int, error) { return c.r.Read(p) }
+
 // TLSFacts is what is worth recording of a TLS connection.
 func TLSFacts(s tls.ConnectionState, offered []string) *flow.TLS {
 	t := &flow.TLS{
@@ -192,7 +224,8 @@ func (u *Upstream) Alive() bool {
 		return true
 	}
 	// Session tickets of TLS 1.3 may wait on a connection that has carried nothing yet. An alert is shorter (RFC 8446, 5.1).
-	return u.TLS != nil && u.Uses == 0 && len(waiting) > 5 && waiting[0] == 0x17 && int(waiting[3])<<8|int(waiting[4]) > 32
+	sealed := u.TLS != nil || u.Via != nil && u.Via.scheme == "https"
+	return sealed && u.Uses == 0 && len(waiting) > 5 && waiting[0] == 0x17 && int(waiting[3])<<8|int(waiting[4]) > 32
 }
 
 // CloseWrite tells the other end that nothing more will come, if c can say that.
