@@ -45,7 +45,8 @@ func TestTheJourneyNeedsItsEdit(t *testing.T) {
 
 func mendAnOrder(t *testing.T, s *shop, url string, env []string, copied func(*terminal) string) {
 	proxy := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	term := openTerminal(t, 160, 45, env, quoted(program, "--listen", proxy, "--upstream-ca", s.ca))
+	complaints := filepath.Join(t.TempDir(), "stderr")
+	term := openTerminal(t, 160, 45, env, quoted(program, "--listen", proxy, "--upstream-ca", s.ca)+" 2>"+quoted(complaints))
 	term.waitFor(proxy)
 
 	// A shopper loads the page, orders once as the page would, and once as a script that forgot the header.
@@ -114,7 +115,7 @@ func mendAnOrder(t *testing.T, s *shop, url string, env []string, copied func(*t
 	}
 	term.press("q")
 	if code, screen := term.ended(); code != 0 {
-		t.Errorf("q ended it with status %d:\n%s", code, screen)
+		t.Errorf("q ended it with status %d: %s\n%s", code, read(t, complaints), screen)
 	}
 }
 

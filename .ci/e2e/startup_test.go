@@ -30,7 +30,9 @@ func TestStartUp(t *testing.T) {
 		}
 		took := time.Since(begun)
 		term.press("q")
-		term.ended()
+		if code, screen := term.ended(); code != 0 {
+			t.Fatalf("q ended it with status %d:\n%s", code, screen)
+		}
 		return took
 	})
 	report(t, "explain of a one-flow HAR", 80*time.Millisecond, 5*time.Second, runs, func() time.Duration {
