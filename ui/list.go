@@ -19,7 +19,8 @@ type list struct {
 	// follow keeps the cursor on the newest row, until somebody moves it.
 	follow bool
 	newer  int // rows that came since the cursor was moved
-	host   int // widest host drawn so far, in cells: the column only grows
+	w      int // cells of a row when it was drawn last
+	need   needs
 }
 
 func newList() list { return list{rows: newRows(), follow: true} }
@@ -83,7 +84,7 @@ func (l *list) grown(before, curAt int) {
 
 // filter shows only what m lets through; nil shows everything. The cursor stays if it can.
 func (l *list) filter(m *matches) {
-	l.match = m
+	l.match, l.need = m, needs{}
 	if l.follow {
 		l.end()
 		return

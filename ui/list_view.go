@@ -10,59 +10,46 @@ import (
 	"github.com/why403/why403/ui/safe"
 )
 
-// columns are the widths of the list's columns in cells; 0 is left out.
-type columns struct{ id, clock, method, status, host, path, took, why int }
-
-// columnsFor shares w cells. The verdict keeps its place longest: it is what people came for.
-func columnsFor(w int, last flow.ID, host int) columns {
-	c := columns{id: max(4, len(strconv.FormatInt(int64(last), 10))), method: 7, status: 3, took: 7, why: 13}
-	rest := w - 1 - c.id - c.method - c.status - c.took - 5 // gutter, gaps
-	if w >= 84 {
-		c.clock = 8
-		rest -= 9
+// header names the columns.
+func (c *columns) header(th *theme, w int) string {
+	r := row(w).gap(1).right(th.muted, safe.Of("#"), c.id).gap(1)
+	name := func(s words, w int) {
+		if w > 0 {
+			r.left(th.muted, safe.Of(string(s)), w).gap(1)
+		}
 	}
-	if w >= 72 {
-		c.host = max(12, min(host, 30, rest*33/100))
-		rest -= c.host + 1
+	name("time", c.clock)
+	name("method", c.method)
+	name("st", c.status)
+	name("host", c.host)
+	name("path", c.path)
+	if c.took > 0 {
+		r.right(th.muted, safe.Of("took"), c.took).gap(1)
 	}
-	c.why = max(c.why, min(42, rest*58/100), min(21, rest-16))
-	c.path = rest - c.why - 1
-	return c
-}
-
-func (l *list) header(th *theme, w int) string {
-	c, r := columnsFor(w, l.last, l.host), row(w)
-	r.gap(1).right(th.muted, safe.Of("#"), c.id).gap(1)
-	if c.clock > 0 {
-		r.left(th.muted, safe.Of("time"), c.clock).gap(1)
-	}
-	r.left(th.muted, safe.Of("method"), c.method).gap(1).left(th.muted, safe.Of("st"), c.status).gap(1)
-	if c.host > 0 {
-		r.left(th.muted, safe.Of("host"), c.host).gap(1)
-	}
-	r.left(th.muted, safe.Of("path"), c.path).right(th.muted, safe.Of("time"), c.took).gap(2).left(th.muted, safe.Of("why"), c.why)
-	return r.end()
+	return r.gap(1).left(th.muted, safe.Of("why"), c.why).end()
 }
 
 // view draws h rows of w cells, the first with the names of the columns.
 func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time.Location) []string {
-	for i := l.top; i < min(l.top+h, l.len()); i++ {
-		if r, _ := l.rows.get(l.at(i)); r != nil && r.Kind == flow.Exchange {
-			l.host = max(l.host, safe.Of(r.Authority).Width())
-		}
+	if l.w != w {
+		l.w, l.need = w, needs{}
 	}
+	for i := l.top; i < min(l.top+h-1, l.len()); i++ {
+		r, _ := l.rows.get(l.at(i))
+		l.need.see(th, r, now)
+	}
+	c := l.need.columns(w, l.last)
 	out := make([]string, 0, h)
-	out = append(out, l.header(th, w))
-	c := columnsFor(w, l.last, l.host)
+	out = append(out, c.header(th, w))
 	for i := l.top; i < l.len() && len(out) < h; i++ {
 		id := l.at(i)
 		r, known := l.rows.get(id)
-		out = append(out, l.row(th, c, w, id, r, known, id == l.cur, focused, now, zone))
+		out = append(out, l.row(th, &c, w, id, r, known, id == l.cur, focused, now, zone))
 	}
 	return fill(out, w, h)
 }
 
-func (l *list) row(th *theme, c columns, w int, id flow.ID, r *session.Row, known, cur, focused bool, now time.Time, zone *time.Location) string {
+func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, known, cur, focused bool, now time.Time, zone *time.Location) string {
 	out := row(w)
 	gutter := words(" ")
 	refused := r != nil && r.Refused() && ended(r)
@@ -121,18 +108,13 @@ func (l *list) row(th *theme, c columns, w int, id flow.ID, r *session.Row, know
 	status, ss := statusText(th, r)
 	out.left(ss, status, c.status).gap(1)
 	if c.host > 0 {
-		out.left(th.text, safe.Of(r.Authority), c.host).gap(1)
+		out.left(th.text, c.hostOf(r), c.host).gap(1)
 	}
-	path := r.Target
-	if r.Kind == flow.Tunnel || path == "" {
-		path = r.Authority
+	out.left(th.text, safe.Of(pathOf(r)), c.path).gap(1)
+	if c.took > 0 {
+		out.right(th.text, safe.Of(span(took(r, now))), c.took).gap(1)
 	}
-	out.left(th.text, safe.Of(path), c.path)
-	took := r.Duration
-	if !ended(r) {
-		took = now.Sub(r.Start)
-	}
-	out.right(th.text, safe.Of(span(took)), c.took).gap(2)
+	out.gap(1)
 	ws, why := reason(th, r)
 	return out.left(ws, why, c.why).end()
 }
