@@ -20,6 +20,8 @@ type answer struct {
 	reason wire.Reason
 	kind   string // media type
 	body   string
+
+	challenge string // of Proxy-Authenticate; "": there is none
 }
 
 // refusal is an answer that says what went wrong and what to do next.
@@ -28,7 +30,7 @@ func refusal(status int, reason wire.Reason, what, next string) *answer {
 	if next != "" {
 		body += "why403: hint: " + next + "\n"
 	}
-	return &answer{status, reason, "text/plain; charset=utf-8", body}
+	return &answer{status: status, reason: reason, kind: "text/plain; charset=utf-8", body: body}
 }
 
 func (a *answer) header() flow.Header {
@@ -37,6 +39,9 @@ func (a *answer) header() flow.Header {
 	h.Add("Content-Length", fmt.Sprint(len(a.body)))
 	if a.reason != "" {
 		h.Add(Mark, string(a.reason))
+	}
+	if a.challenge != "" {
+		h.Add("Proxy-Authenticate", a.challenge)
 	}
 	h.Add("Cache-Control", "no-store")
 	h.Add("Connection", "close")

@@ -23,8 +23,9 @@ type client struct {
 	r    *wire.Reader    // of conn
 	gone watch           // of conn
 
-	// inside is set in a tunnel: every request goes to target.
+	// inside is set in a tunnel, and on a port that stands for a server: every request goes to target.
 	inside    bool
+	reversed  bool // inside, without a tunnel
 	scheme    string
 	target    string      // host:port to connect to
 	authority string      // as recorded
@@ -60,7 +61,7 @@ func (c *client) close() {
 
 // serve serves requests until the connection cannot go on.
 func (c *client) serve() {
-	if !c.inside && (!c.await() || !c.speaksHTTP()) {
+	if !c.inside && (!c.await() || !c.door()) {
 		return
 	}
 	for c.await() && c.one() {
@@ -109,6 +110,9 @@ func (c *client) one() bool {
 	q, fault := wire.ParseRequest(head, !c.inside)
 	if fault != nil {
 		return c.reject(start, head, fault, hintRejected)
+	}
+	if c.stranger(q) {
+		return c.turnAway(start, q)
 	}
 	x := c.newExchange(start, q)
 	if _, fault := x.body.Ahead(c.r); fault != nil { // what has arrived of the body is broken already
@@ -172,22 +176,6 @@ func (c *client) rejected(start time.Time, head *wire.Head, f *wire.Fault, answe
 		Err: &flow.Failure{Side: "client", Op: "parse", Text: f.Text}}
 	o.Times.End = time.Now()
 	c.s.opt.Store.End(c.s.opt.Store.Begin(fl), o)
-}
-
-// speaksHTTP looks at the first byte that came to the proxy port: some clients
-// are told that the proxy is one of another kind. That is worth a row.
-func (c *client) speaksHTTP() bool {
-	f := &wire.Fault{Reason: notProxied}
-	switch c.r.Buffered()[0] {
-	case 0x16:
-		f.Text = "the client speaks TLS to the proxy's port: the proxy's URL must begin with http://, also for https:// sites"
-	case 4, 5:
-		f.Text = "the client speaks SOCKS to the proxy's port: give it an HTTP proxy"
-	default:
-		return true
-	}
-	c.rejected(time.Now(), nil, f, nil)
-	return false
 }
 
 // rawMessage is as much of a request as can be made out of a head that is none.

@@ -4,6 +4,11 @@
 // Every HTTP/1 request and every CONNECT is dispatched by goproxy
 // (goproxy.go, the one file that imports it); package wire moves the bytes.
 //
+// One port tells its clients apart by their first byte: HTTP/1 (absolute-form,
+// CONNECT), SOCKS5, and TLS to the proxy with either inside (door.go). With
+// Options.Reverse the port stands for a server instead. Origins are reached
+// directly or through one proxy after us (Options.Upstream, package wire).
+//
 // Who may block whom, and what is bounded:
 //
 //   - One goroutine serves a client connection. Beside it there are at most: one that sends a request body that has not
@@ -15,6 +20,6 @@
 //   - A slow reader slows its own sender by TCP's means, and nobody else. The recorder is called after the bytes were
 //     forwarded, and may hold the data path only by its own overload policy.
 //   - A client has 30 s to finish a head that it began, and 5 minutes between requests. Dialling takes at most 10 s, a TLS
-//     handshake 15 s. Bodies, answers and upgraded connections may take forever; ending Serve's context ends them.
+//     handshake 15 s, a proxy after us to connect 15 s. Bodies, answers and upgraded connections may take forever; ending Serve's context ends them.
 //   - Each Begin of a flow is followed by exactly one End.
 package proxy

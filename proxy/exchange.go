@@ -28,6 +28,7 @@ type exchange struct {
 	returned bool // from goproxy: it did not panic
 	connect  bool // goproxy says that this is a CONNECT
 	own      bool // goproxy says that this names no server
+	socks    bool // a CONNECT of SOCKS5
 
 	up     *wire.Upstream
 	body   *wire.Body    // of the request
@@ -74,6 +75,11 @@ func (c *client) newExchange(start time.Time, q *wire.Request) *exchange {
 	x.conn.Upstream = c.way(x.target)
 	if q.Blank > 0 {
 		x.altered = append(x.altered, "left out an empty line before the request")
+	}
+	if c.reversed && c.s.opt.RewriteHost {
+		if was, changed := q.SetHost(c.authority); changed {
+			x.altered = append(x.altered, hostAltered(was, c.authority))
+		}
 	}
 	x.begin = sync.OnceValue(x.record)
 	return x
@@ -143,7 +149,7 @@ func (x *exchange) dial(secure bool) (*wire.Upstream, *wire.Trouble) {
 	x.c.gone.start(watchDelay, x.clientGone)
 	defer x.c.gone.stop()
 	connect := x.c.s.dialer.Connect
-	if x.scheme == "http" && !x.connect && !x.c.inside {
+	if x.scheme == "http" && !x.connect && (!x.c.inside || x.c.reversed) {
 		connect = x.c.s.dialer.Forward
 	}
 	u, t := connect(ctx, x.target)

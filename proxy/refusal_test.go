@@ -352,13 +352,16 @@ func TestAPlainVisitIsAnsweredWithHelp(t *testing.T) {
 
 func TestOtherProxyProtocolsGetARow(t *testing.T) {
 	l := newLab(t)
-	for i, first := range []string{"\x16\x03\x01\x00\x05hello", "\x05\x01\x00"} {
+	for i, c := range []struct {
+		first string
+		kind  flow.Kind
+	}{{"\x16\x03\x01\x00\x05hello", flow.Handshake}, {"\x04\x01\x00", flow.Rejected}} {
 		p := l.dial()
-		p.send(first)
-		if got := p.all(); got != "" {
+		p.send(c.first)
+		if got := p.all(); strings.Contains(got, "HTTP") {
 			t.Errorf("got %q", got)
 		}
-		if f := l.tape.done(t, flow.ID(i+1)).flow; f.Kind != flow.Rejected || f.Err == nil {
+		if f := l.tape.done(t, flow.ID(i+1)).flow; f.Kind != c.kind || f.Err == nil {
 			t.Errorf("recorded %s %v", f.Kind, f.Err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -28,9 +29,16 @@ type Options struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Upstream is the proxy after us that every connection to an origin goes through; nil: none.
 	Upstream *wire.Proxy
-	MaxBody  int64        // bytes of one body or direction that are recorded; 0: all that the Store keeps
-	Tunnel   []string     // hosts (host, *.host, host:port) whose TLS is passed through unread
-	Log      func(string) // what has no place in a flow; nil: nowhere
+	// Reverse is a server (http or https, no path) that we stand for: every
+	// request goes there as it came, whatever its target and Host. nil: we are a proxy.
+	Reverse     *url.URL
+	RewriteHost bool // with Reverse: Host says Reverse's host, not what the client called us
+	// ProxyAuth is the user:password that clients of the proxy must give, by
+	// Basic or by SOCKS5; "": none. It goes no further than here.
+	ProxyAuth string
+	MaxBody   int64        // bytes of one body or direction that are recorded; 0: all that the Store keeps
+	Tunnel    []string     // hosts (host, *.host, host:port) whose TLS is passed through unread
+	Log       func(string) // what has no place in a flow; nil: nowhere
 }
 
 const (
@@ -82,6 +90,19 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("proxy: no recorder")
 	case o.CA == nil:
 		return nil, errors.New("proxy: no certificate authority")
+	}
+	if o.Reverse != nil {
+		if err := checkReverse(o.Reverse); err != nil {
+			return nil, err
+		}
+		if o.ProxyAuth != "" {
+			return nil, errors.New("proxy: a login for the proxy and standing for a server exclude each other: clients of a server have none for it")
+		}
+	}
+	if o.ProxyAuth != "" {
+		if err := checkLogin(o.ProxyAuth); err != nil {
+			return nil, err
+		}
 	}
 	if o.Log == nil {
 		o.Log = func(string) {}

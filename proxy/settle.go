@@ -180,6 +180,9 @@ func (x *exchange) end() {
 		o.Request.Body = flow.Body{Framing: flow.UntilClose, Size: x.relayedIn}
 		o.Response = &flow.Message{Proto: "HTTP/1.1", Status: 200, Reason: "Connection established",
 			Body: flow.Body{Framing: flow.UntilClose, Size: x.relayedOut}}
+		if x.socks {
+			o.Response.Proto, o.Response.Reason = x.req.Proto, "succeeded"
+		}
 	case x.answer != nil:
 		if !x.silent {
 			o.Response = x.answer.message(x.req.Method)

@@ -27,7 +27,7 @@ func (c *client) tunnel(x *exchange) bool {
 	if c.s.passes(x.target, host) {
 		return c.opaque(x, nil, nil, false)
 	}
-	if _, err := c.conn.Write([]byte(established)); err != nil {
+	if _, err := c.conn.Write(x.agreement()); err != nil {
 		return false
 	}
 	p, early := c.sniff(x)
@@ -45,6 +45,14 @@ func (c *client) tunnel(x *exchange) bool {
 		c.opaque(x, early, nil, true)
 	}
 	return false
+}
+
+// agreement tells the client that its tunnel stands.
+func (x *exchange) agreement() []byte {
+	if x.socks {
+		return socksReply(wire.SocksSucceeded)
+	}
+	return []byte(established)
 }
 
 // enter makes c the inside of the tunnel that x asked for.
@@ -214,7 +222,10 @@ func (c *client) opaque(x *exchange, u *wire.Upstream, first []byte, said bool) 
 		var t *wire.Trouble
 		u, t = x.dial(false)
 		if t != nil {
-			x.silent = said // too late to say it
+			x.silent = said || x.socks // too late to say it, or no way to
+			if x.socks && !said {
+				c.conn.Write(socksReply(wire.SocksFailed))
+			}
 			x.fail(t)
 			if x.received = x.writeAnswer(); x.received == nil {
 				x.end()
@@ -227,7 +238,7 @@ func (c *client) opaque(x *exchange, u *wire.Upstream, first []byte, said bool) 
 	x.adopt(u)
 	if !said {
 		first = nil
-		if _, err := c.conn.Write([]byte(established)); err != nil {
+		if _, err := c.conn.Write(x.agreement()); err != nil {
 			x.clientGone(err)
 			return false
 		}

@@ -144,6 +144,30 @@ func (q *Request) rewrite() {
 	}
 }
 
+// SetHost makes the Host field of a request in origin form, as it is sent, say
+// host. It tells what it said, and whether that was something else. A request without a Host gets none.
+func (q *Request) SetHost(host string) (was string, changed bool) {
+	h := q.Head
+	b := append(make([]byte, 0, len(h.Raw)+len(host)), h.Raw[:h.startLen]...)
+	fields := append(flow.Header(nil), h.Header...)
+	pos := h.startLen
+	for i := range fields {
+		f := &fields[i]
+		n := len(f.Raw)
+		if strings.EqualFold(f.Name, "Host") && f.Value != host {
+			was, changed = f.Value, true
+			end := f.Raw[len(bare(f.Raw)):]
+			f.Value, f.Raw = host, f.Name+": "+host+end
+		}
+		b = append(b, f.Raw...)
+		pos += n
+	}
+	if changed {
+		q.sent, q.header = append(b, h.Raw[pos:]...), fields
+	}
+	return was, changed
+}
+
 func isHop(name string) bool {
 	if len(name) < 6 || name[5] != '-' {
 		return false
