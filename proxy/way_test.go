@@ -336,3 +336,41 @@ func TestOurselvesAsTheProxyAfterUs(t *testing.T) {
 		t.Errorf("recorded %v", f.Err)
 	}
 }
+
+// A proxy after us that says nothing does not hold a client that goes away.
+func TestAClientThatGoesAwayWhileTheProxyAfterUsIsSilent(t *testing.T) {
+	for _, scheme := range []string{"http://", "https://", "socks5h://"} {
+		l, ln := labVia(t, scheme, "")
+		reached, closed := make(chan bool), make(chan bool)
+		l.originOn(ln, nil, func(p *peer) {
+			p.br.ReadByte()
+			close(reached)
+			p.all()
+			close(closed)
+		})
+		p := l.dial()
+		p.send(get("https://app.test", "/", "app.test"))
+		<-reached
+		p.Conn.(*net.TCPConn).SetLinger(0)
+		p.Close()
+		<-closed
+		if f := l.tape.done(t, 1).flow; f.Err == nil || f.Err.Side != "client" || f.Err.Op != "abort" {
+			t.Errorf("%s: recorded %v", scheme, f.Err)
+		}
+	}
+}
+
+// What the origin says behind the proxy's answer, in the same packet, is heard inside TLS too.
+func TestAnAlertBehindTheAnswerToConnect(t *testing.T) {
+	l, ln := labVia(t, "http://", "")
+	l.originOn(ln, nil, func(p *peer) {
+		p.head()
+		p.send("HTTP/1.1 200 OK\r\n\r\n\x15\x03\x03\x00\x02\x02\x28") // handshake_failure (RFC 8446, 6)
+		p.all()
+	})
+	p := l.secure(l.connect("app.test:443"), "app.test")
+	p.send(get("", "/", "app.test"))
+	if got := p.all(); !strings.Contains(got, "X-Why403: upstream-tls\r\n") || !strings.Contains(got, "refused the TLS handshake: handshake failure") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -67,6 +67,9 @@ func (s *Sender) Send(ctx context.Context, parent *flow.Flow, req *flow.Message)
 	if parent == nil || parent.Authority == "" || parent.Scheme != "http" && parent.Scheme != "https" {
 		return nil, errors.New("replay: it is not known where to send the request: no http or https URL")
 	}
+	if _, _, ok := wire.SplitAuthority(parent.Authority); !ok { // it may come from somebody else's file
+		return nil, fmt.Errorf("replay: %q is no host[:port]", parent.Authority)
+	}
 	m, err := build(req, parent.Authority)
 	if err != nil {
 		return nil, err

@@ -55,3 +55,11 @@ func TestAReplayGoesThroughTheProxyAfterUs(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAuthorityWithALineBreakIsNotSent(t *testing.T) {
+	tape := &memory{}
+	_, err := New(Options{Recorder: tape}).Send(t.Context(), parentOf("http", "app.test\r\nX: 1"), recorded("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+	if err == nil || !strings.Contains(err.Error(), "no host[:port]") || tape.begun != nil {
+		t.Errorf("%v, recorded %v", err, tape.begun)
+	}
+}
