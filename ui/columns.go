@@ -24,9 +24,11 @@ func (n *needs) see(th *theme, r *session.Row, now time.Time) {
 		return // one text across the columns
 	}
 	n.method = max(n.method, len(r.Method))
-	n.host = max(n.host, safe.Of(r.Authority).Width())
-	n.path = max(n.path, safe.Of(pathOf(r)).Width())
-	n.took = max(n.took, safe.Of(span(took(r, now))).Width())
+	n.host = widest(n.host, r.Authority)
+	n.path = widest(n.path, pathOf(r))
+	if d := took(r, now); d >= time.Minute { // below, six cells do
+		n.took = widest(n.took, span(d))
+	}
 	if _, why := reason(th, r); why.Width() > n.why {
 		n.why = why.Width()
 	}
@@ -36,6 +38,19 @@ func (n *needs) see(th *theme, r *session.Row, now time.Time) {
 	case n.domain != "" && !strings.HasSuffix(r.Authority, n.domain):
 		n.domain = domain(n.domain, r.Authority)
 	}
+}
+
+// widest is have, or the cells of s if they are more.
+func widest(have int, s string) int {
+	if len(s) > have {
+		return max(have, safe.Of(s).Width())
+	}
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' { // not a cell a byte
+			return max(have, safe.Of(s).Width())
+		}
+	}
+	return have
 }
 
 // domain is what a and b end in, from the first dot on that both have; "" for addresses of numbers.
