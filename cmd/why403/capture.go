@@ -55,7 +55,7 @@ func runCapture(ctx context.Context, std stdio, o proxyFlags, c capture) error {
 	rows := make(chan session.Row)
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	s, err := o.open(parts{settled: func(r session.Row) {
+	s, err := o.open(parts{in: std.in, settled: func(r session.Row) {
 		select {
 		case rows <- r:
 		case <-serving.Done():

@@ -29,6 +29,12 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 			if err != nil {
 				return err
 			}
+			warm := make(chan struct{})
+			go func() {
+				inspect.Warm()
+				close(warm)
+			}()
+			defer func() { <-warm }()
 			sources, err := readLogs(logFiles)
 			if err != nil {
 				return err

@@ -9,35 +9,36 @@ import (
 const defaultPort = "8403"
 
 // listen opens the addresses of the proxy. Without any it takes port 8403 of
-// 127.0.0.1 and, where the system has IPv6, of ::1. Only loopback is accepted:
-// who can reach the proxy can send requests in the user's name.
-func listen(addresses []string) ([]net.Listener, error) {
+// 127.0.0.1 and, where the system has IPv6, of ::1. Other than loopback is
+// accepted only when clients must log in: who can reach the proxy can send
+// requests in the user's name.
+func listen(addresses []string, open bool) ([]net.Listener, error) {
 	optional := len(addresses) == 0
 	if optional {
 		addresses = []string{"127.0.0.1:" + defaultPort, "[::1]:" + defaultPort}
 	}
-	var open []net.Listener
+	var ls []net.Listener
 	for i, a := range addresses {
-		l, err := listenOne(a)
+		l, err := listenOne(a, open)
 		if err != nil && optional && i > 0 && !errors.Is(err, syscall.EADDRINUSE) {
 			continue // no IPv6 here
 		}
 		if err != nil {
-			closeAll(open)
+			closeAll(ls)
 			return nil, err
 		}
-		open = append(open, l)
+		ls = append(ls, l)
 	}
-	return open, nil
+	return ls, nil
 }
 
-func listenOne(address string) (net.Listener, error) {
+func listenOne(address string, open bool) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, usagef("give host:port, such as --listen 127.0.0.1:8403; port 0 takes a free one", "--listen %q: %v", address, addrError(err))
 	}
-	if !isLoopback(host) {
-		return nil, usagef("listen on 127.0.0.1 or [::1], and reach it from elsewhere with ssh -L "+port+":127.0.0.1:"+port,
+	if !open && !isLoopback(host) {
+		return nil, usagef("make clients log in with --proxy-auth @FILE, or listen on 127.0.0.1 and reach it with ssh -L "+port+":127.0.0.1:"+port,
 			"--listen %q is not a loopback address: anybody who reaches it could send requests from this machine", address)
 	}
 	l, err := net.Listen("tcp", address)

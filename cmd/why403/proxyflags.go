@@ -23,6 +23,10 @@ type proxyFlags struct {
 	upstreamCA []string
 	tunnel     []string
 	maxBody    size
+	mode       string
+	setHost    bool
+	upstream   string
+	proxyAuth  string
 }
 
 func (o *proxyFlags) add(flags *pflag.FlagSet) {
@@ -33,6 +37,10 @@ func (o *proxyFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.caDir, "ca-dir", "", "`folder` of our certificate authority (default: see why403 ca path)")
 	flags.StringSliceVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
 	flags.StringSliceVar(&o.tunnel, "tunnel", nil, "`host` to pass through untouched, without looking inside (*.example.com covers all below)")
+	flags.StringVar(&o.mode, "mode", "regular", "`regular`, or reverse:URL to stand in front of one server; what it answers (Location, cookies) stays as it is")
+	flags.BoolVar(&o.setHost, "rewrite-host", false, "with --mode reverse: send the server's own name as Host")
+	flags.StringVar(&o.upstream, "upstream", "", "`URL` of a proxy to go through (http, https, socks5, socks5h), or none (default: HTTPS_PROXY and NO_PROXY of the environment)")
+	flags.StringVar(&o.proxyAuth, "proxy-auth", "", "ask clients for user:password, read from `@FILE`, - or WHY403_PROXY_AUTH")
 	flags.Var(&o.maxBody, "max-body", "`size` up to which one body is kept, such as 64MB")
 }
 

@@ -18,7 +18,7 @@ func runScreen(ctx context.Context, std stdio, o proxyFlags) error {
 	if err := wantsTerminal(std); err != nil {
 		return err
 	}
-	s, err := o.open(parts{})
+	s, err := o.open(parts{in: std.in})
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/proxy"
 	"github.com/why403/why403/proxy/replay"
+	"github.com/why403/why403/proxy/wire"
 )
 
 // stack is a proxy at work: what it listens on, records into and explains with.
@@ -36,6 +38,7 @@ type parts struct {
 	roots *x509.CertPool
 	dial  dialer
 	log   func(string)
+	in    io.Reader // for --proxy-auth -
 	// settled is told of each flow that is on disk and explained.
 	settled func(session.Row)
 }
@@ -59,20 +62,35 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 		}
 		s.caFile = s.ca.Info().Cert
 	}
-	if s.listeners, err = listen(o.listen); err != nil {
+	login, err := o.login(p.in)
+	if err != nil {
 		return nil, err
+	}
+	front, err := o.reverse()
+	if err != nil {
+		return nil, err
+	}
+	if s.listeners, err = listen(o.listen, login != ""); err != nil {
+		return nil, err
+	}
+	var way *wire.Proxy
+	if p.dial == nil {
+		if way, err = o.way(os.Getenv, s.listeners); err != nil {
+			return nil, err
+		}
 	}
 	if s.store, err = o.record(); err != nil {
 		return nil, err
 	}
 	s.proxy, err = proxy.New(proxy.Options{
 		Store: s.store, CA: s.ca, Roots: p.roots, Insecure: o.insecure,
-		Dial: p.dial, Tunnel: o.tunnel, Log: p.log,
+		Dial: p.dial, Upstream: way, Tunnel: o.tunnel, Log: p.log,
+		Reverse: front, RewriteHost: o.setHost, ProxyAuth: login,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.sender = replay.New(replay.Options{Recorder: s.store, Roots: p.roots, Insecure: o.insecure, Dial: p.dial})
+	s.sender = replay.New(replay.Options{Recorder: s.store, Roots: p.roots, Insecure: o.insecure, Dial: p.dial, Upstream: way})
 	s.worker = explain.NewWorker(s.store, explain.Options{Settled: p.settled})
 	return s, nil
 }
