@@ -77,7 +77,6 @@ type try struct {
 	began  time.Time
 	err    string
 	done   bool
-	row    session.Row
 }
 
 func newEditor(f *flow.Flow, body []byte, row session.Row, partner *flow.Flow, c compare) *editor {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"charm.land/lipgloss/v2"
 )
 
 // fps bounds the frames a second. Only changed cells are written; at 120 a key is on the screen 7 ms
@@ -28,7 +29,9 @@ func Run(ctx context.Context, o Options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	m := newModel(ctx, o)
-	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithFPS(fps)).Run()
+	// Lip Gloss has found out what colours the terminal has; asking again costs a
+	// run of "tmux info" inside tmux.
+	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithFPS(fps), tea.WithColorProfile(lipgloss.Writer.Profile)).Run()
 	stop()
 	m.crew.wait() // whoever closes the session does not do it under a command
 	switch {

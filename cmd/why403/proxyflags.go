@@ -35,7 +35,7 @@ func (o *proxyFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.session, "session", "", "`file` to record into, or none (default: a new one in the state folder)")
 	flags.BoolVar(&o.insecure, "insecure", false, "do not verify the certificates of servers")
 	flags.StringVar(&o.caDir, "ca-dir", "", "`folder` of our certificate authority (default: see why403 ca path)")
-	flags.StringSliceVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
+	flags.StringArrayVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
 	flags.StringSliceVar(&o.tunnel, "tunnel", nil, "`host` to pass through untouched, without looking inside (*.example.com covers all below)")
 	flags.StringVar(&o.mode, "mode", "regular", "`regular`, or reverse:URL to stand in front of one server; what it answers (Location, cookies) stays as it is")
 	flags.BoolVar(&o.setHost, "rewrite-host", false, "with --mode reverse: send the server's own name as Host")
@@ -44,8 +44,13 @@ func (o *proxyFlags) add(flags *pflag.FlagSet) {
 	flags.Var(&o.maxBody, "max-body", "`size` up to which one body is kept, such as 64MB")
 }
 
-// roots are the system's certificate authorities and the files given.
+// roots are the system's certificate authorities and the files given. nil, where
+// no file is given, is the system's too: they are read when they are first
+// needed, which is not before the screen is there.
 func (o *proxyFlags) roots() (*x509.CertPool, error) {
+	if len(o.upstreamCA) == 0 {
+		return nil, nil
+	}
 	pool, err := x509.SystemCertPool()
 	if err != nil {
 		pool = x509.NewCertPool()

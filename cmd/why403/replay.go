@@ -69,7 +69,7 @@ why403 replay page.har 3 --header 'X-CSRFToken: abc' --remove-header Origin --ye
 	f.BoolVar(&a.yes, "yes", false, "do not ask before sending to another host")
 	f.StringVar(&o.session, "session", "", "`file` to record into, or none (default: a new one in the state folder)")
 	f.BoolVar(&o.insecure, "insecure", false, "do not verify the certificates of servers")
-	f.StringSliceVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
+	f.StringArrayVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
 	return cmd
 }
 

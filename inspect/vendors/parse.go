@@ -11,13 +11,13 @@ import (
 
 func parse(id, text string) (*Vendor, error) {
 	v := &Vendor{ID: id}
-	data, examples, _ := strings.Cut("\n"+text, "\n-- ")
-	if examples != "" {
-		v.Examples = "-- " + examples
+	data := text
+	if i := strings.Index(text, "\n-- "); i >= 0 {
+		data, v.Examples = text[:i], text[i+1:]
 	}
 	var sec *Section
 	n := 0
-	for line := range strings.SplitSeq(data[1:], "\n") {
+	for line := range strings.SplitSeq(data, "\n") {
 		n++
 		trimmed := strings.TrimSpace(line)
 		if trimmed == "" || strings.HasPrefix(trimmed, "#") {

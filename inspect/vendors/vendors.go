@@ -30,8 +30,11 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"runtime"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 //go:embed data/*.vendor
@@ -119,17 +122,26 @@ func load(fsys fs.FS) ([]*Vendor, error) {
 	if err != nil {
 		return nil, err
 	}
-	vs := make([]*Vendor, 0, len(names))
-	for _, n := range names {
-		b, err := fs.ReadFile(fsys, n)
-		if err != nil {
-			return nil, err
-		}
-		v, err := parse(strings.TrimSuffix(path.Base(n), ".vendor"), string(b))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", n, err)
-		}
-		vs = append(vs, v)
+	vs := make([]*Vendor, len(names))
+	// It is a good part of the time that explaining one flow takes, so all processors share it.
+	var group errgroup.Group
+	share := (len(names) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	for from := 0; from < len(names); from += share {
+		group.Go(func() error {
+			for i := from; i < min(from+share, len(names)); i++ {
+				b, err := fs.ReadFile(fsys, names[i])
+				if err != nil {
+					return err
+				}
+				if vs[i], err = parse(strings.TrimSuffix(path.Base(names[i]), ".vendor"), string(b)); err != nil {
+					return fmt.Errorf("%s: %w", names[i], err)
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
 	}
 	return vs, nil
 }
