@@ -105,7 +105,7 @@ func coloured(name string, onDark bool) *theme {
 		brand: on(blue, paper), chip: on(raised, bright), badge: on(green, paper), badgeLo: on(amber, paper),
 		rule:   fg(faint),
 		cursor: bg(raised), cursorOff: bg(c("#e2e5f0", "#24283b")),
-		refused: bg(c("#fadee0", "#3e2230")), field: bg(c("#d6def4", "#282e49")), box: bg(box),
+		refused: bg(c("#fadee0", "#3e222b")), field: bg(c("#d6def4", "#282e49")), box: bg(box),
 		cursorBad: on(red, paper), cursorBadOff: on(dimRed, paper),
 		mark: prepare(plain.Reverse(true)), hit: on(amber, paper),
 		frame: framed(plain.Background(box)).BorderForeground(muted).BorderBackground(box),
