@@ -27,7 +27,7 @@ func (m *model) screen() string {
 		return ""
 	}
 	if m.lay.small {
-		return tooSmall(m.th, m.w, m.h)
+		return tooSmall(m.th, m.w, m.h, m.o.Listen != "")
 	}
 	out := make([]string, 0, m.h)
 	out = append(out, m.header(m.w), m.bar(m.w))
@@ -228,14 +228,18 @@ func (m *model) fixable() bool {
 }
 
 // tooSmall is the whole screen when nothing else would fit.
-func tooSmall(th *theme, w, h int) string {
+func tooSmall(th *theme, w, h int, capturing bool) string {
 	size := safe.Of("here: " + count(int64(w)) + " × " + count(int64(h)))
 	most := min(w, len("needs 60 columns and 15 rows"))
+	leave := words("q quits")
+	if capturing {
+		leave = "capture goes on; q quits"
+	}
 	rows := []string{
 		row(most).put(th.bright, "why403").end(),
 		row(most).put(th.text, "needs 60 columns and 15 rows").end(),
 		row(most).text(th.text, size).end(),
-		row(most).put(th.muted, "capture goes on; q quits").end(),
+		row(most).put(th.muted, leave).end(),
 	}
 	return lipgloss.Place(w, h, lipgloss.Center, lipgloss.Center, strings.Join(rows[:min(h, len(rows))], "\n"))
 }
