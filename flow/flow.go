@@ -9,6 +9,8 @@
 package flow
 
 import (
+	"crypto/md5"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -73,12 +75,17 @@ type Flow struct {
 	Request  *Message
 	Interim  []*Message // informational responses (1xx) in the order they came
 	Response *Message   // nil: no final response
+	// Frames are the messages of an upgraded connection or a body, where
+	// somebody gathered them; a flow read from a session comes without them.
+	Frames []Frame
 
 	Times Timings
 	Conn  Conn
 	// Altered lists, one short phrase each, what the proxy changed on the way
 	// (beyond the start line's form and Proxy-* fields). Empty: nothing.
 	Altered []string
+	// Fidelity says whether the bytes that left are the bytes that came.
+	Fidelity Fidelity
 	// Err is why the exchange did not come to a proper end; nil: it did.
 	Err *Failure
 }
@@ -123,11 +130,21 @@ type Conn struct {
 	Target   string // host:port asked for: of the CONNECT, the absolute URL, or the reverse target
 	Upstream string // URL of the proxy after us, without credentials; "" is direct
 	Reused   bool   // the connection to the origin had carried an earlier exchange
-	Process  string // name and pid of the client's process, where the system tells it
+	Process  string // name and pid of the client's process, "curl 4711"; "" where the system does not tell it
+	Tunnel   string // how the client opened the tunnel that this came through: "CONNECT", "SOCKS5"; "" is no tunnel
+
+	Resolved []string // addresses that the name stands for, as DNS told them, at most MaxAddresses; nil: not looked up for this
+	Tried    []string // attempts to connect that failed, "address: reason", at most MaxAddresses
 
 	ClientTLS *TLS // nil: plain
 	OriginTLS *TLS
 }
+
+// MaxAddresses bounds the lists of addresses of a Conn, MaxChain the certificates of a chain.
+const (
+	MaxAddresses = 16
+	MaxChain     = 10
+)
 
 // TLS is what is known of one TLS connection.
 type TLS struct {
@@ -143,6 +160,61 @@ type TLS struct {
 	NotAfter time.Time
 	SHA256   string // hex
 	Verified bool   // the chain verified against the trusted roots
+
+	// Chain is the origin's chain as it was sent, leaf first, at most MaxChain.
+	Chain []Certificate
+	// Unverified says why the chain did not verify; "" when it did, and where nobody asked.
+	Unverified string
+	// Presented is the subject of the certificate that we gave the origin as its client; "" is none.
+	Presented string
+	// JA3 and JA4 are fingerprints of the hello that opened the connection: the
+	// client's in ClientTLS, our own in OriginTLS. JA3 is the text that is hashed
+	// (see JA3Hash), JA4 the fingerprint itself. "" where the hello was not read.
+	JA3, JA4 string
+}
+
+// JA3Hash is the MD5 of JA3 in hex, the form in which it is usually quoted; "" without one.
+func (t *TLS) JA3Hash() string {
+	if t == nil || t.JA3 == "" {
+		return ""
+	}
+	sum := md5.Sum([]byte(t.JA3)) // a name for a set of values, not a protection
+	return hex.EncodeToString(sum[:])
+}
+
+// Certificate is one of a chain.
+type Certificate struct {
+	Subject, Issuer string
+	NotAfter        time.Time
+}
+
+// Fidelity tells, for each direction, whether what left is what came.
+type Fidelity struct{ Request, Response Sameness }
+
+// Sameness is what the comparison of checksums said: of the bytes read from one
+// side with those written to the other.
+type Sameness uint8
+
+// The results of a comparison.
+const (
+	NotCompared Sameness = iota // the message did not come to its end, or was not relayed as bytes
+	Same                        // byte for byte, but for the start line's form, Proxy-* fields and what Altered lists
+	Differs                     // something changed that Altered does not list: a fault of ours
+)
+
+func (s Sameness) String() string {
+	switch s {
+	case Same:
+		return "same"
+	case Differs:
+		return "differs"
+	}
+	return "not compared"
+}
+
+// Unaltered reports whether it is known that the server got what the client sent, and the client what the server sent.
+func (f *Flow) Unaltered() bool {
+	return f.Fidelity == Fidelity{Same, Same} && len(f.Altered) == 0
 }
 
 // Message is a request or a response.

@@ -11,7 +11,7 @@ const (
 	InterimHead                  // Head: a 1xx response
 	ResponseHead                 // Head: the final response's head
 	ResponseBody                 // Data: content of the response, in order
-	ClientFrame                  // Data: a message on an upgraded connection, from the client
+	ClientFrame                  // Data: a message on an upgraded connection or in a body, from the client
 	OriginFrame                  // Data: the same, from the origin
 )
 
@@ -21,10 +21,22 @@ type Part struct {
 	At   time.Time
 	// Data belongs to the receiver of the part: the sender does not touch it again.
 	Data []byte
-	// Size is how many bytes went over the wire where that is more than
-	// len(Data), because the rest was not kept; 0 means len(Data).
+	// Size is how many bytes went over the wire where that is not len(Data):
+	// the rest was not kept, or a message was compressed; 0 means len(Data).
 	Size int64
 	Head *Message // without body
+	// Frame, Packed and Cut are of a ClientFrame or OriginFrame: see Frame.
+	Frame       FrameKind
+	Packed, Cut bool
+}
+
+// FramePart is f as a part of a flow under way.
+func FramePart(f Frame) Part {
+	p := Part{Kind: OriginFrame, At: f.At, Data: f.Data, Size: f.Size, Frame: f.Kind, Packed: f.Packed, Cut: f.Cut}
+	if f.FromClient {
+		p.Kind = ClientFrame
+	}
+	return p
 }
 
 // Outcome completes a flow: what was not yet known at its beginning.
@@ -34,6 +46,7 @@ type Outcome struct {
 	Times    Timings
 	Conn     Conn
 	Altered  []string
+	Fidelity Fidelity
 	Err      *Failure
 }
 

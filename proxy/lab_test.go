@@ -463,7 +463,7 @@ func (m *memory) End(id flow.ID, o flow.Outcome) {
 		if o.Request != nil {
 			r.flow.Request = o.Request
 		}
-		r.flow.Response, r.flow.Times, r.flow.Conn, r.flow.Altered, r.flow.Err = o.Response, o.Times, o.Conn, o.Altered, o.Err
+		r.flow.Response, r.flow.Times, r.flow.Conn, r.flow.Altered, r.flow.Fidelity, r.flow.Err = o.Response, o.Times, o.Conn, o.Altered, o.Fidelity, o.Err
 	})
 }
 

@@ -38,15 +38,18 @@ func everything() *flow.Flow {
 		},
 		Times: flow.Timings{Start: step(), DNSDone: step(), ConnectStart: step(), ConnectDone: step(), TLSDone: step(), RequestSent: step(), FirstByte: step(), End: step()},
 		Conn: flow.Conn{
-			Client: "c", Local: "l", Origin: "o", Target: "t", Upstream: "u", Reused: true, Process: "curl 17",
-			ClientTLS: &flow.TLS{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", ServerName: "s", ALPN: "h2", Offered: []string{"h2", ""}},
+			Client: "c", Local: "l", Origin: "o", Target: "t", Upstream: "u", Reused: true, Process: "curl 17", Tunnel: "SOCKS5",
+			Resolved: []string{"::1", ""}, Tried: []string{"[::1]:443: refused\xff"},
+			ClientTLS: &flow.TLS{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", ServerName: "s", ALPN: "h2", Offered: []string{"h2", ""},
+				JA3: "771,4865,0-23,29,0", JA4: "t13d0102h2_a_b", Unverified: "expired", Presented: "CN=me", Chain: []flow.Certificate{}},
 			OriginTLS: &flow.TLS{
 				Subject: "CN=\xff", Issuer: "CN=ca", SANs: []string{}, SHA256: "ab", Verified: true,
+				Chain:    []flow.Certificate{{Subject: "CN=\xff", Issuer: "CN=ca", NotAfter: step()}, {}},
 				NotAfter: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // beyond what fits nanoseconds
 			},
 		},
-		Altered: []string{"a", ""},
-		Err:     &flow.Failure{Side: "origin", Op: "read", Text: "reset\x00"},
+		Altered: []string{"a", ""}, Fidelity: flow.Fidelity{Request: flow.Differs, Response: flow.Same},
+		Err: &flow.Failure{Side: "origin", Op: "read", Text: "reset\x00"},
 	}
 }
 
@@ -85,8 +88,26 @@ func TestEveryCutOfARecordIsRefused(t *testing.T) {
 			t.Fatalf("the first %d of %d bytes pass as a record", n, len(whole))
 		}
 	}
-	if _, err := decodeRecord("\x02" + whole[1:]); err == nil {
+	if _, err := decodeRecord("\x03" + whole[1:]); err == nil {
 		t.Error("a layout of a later version passes")
+	}
+}
+
+// A file of a version that knew less is read with what it knew.
+func TestRecordOfTheFirstVersionIsRead(t *testing.T) {
+	f := everything()
+	f.Conn.Tunnel, f.Conn.Resolved, f.Conn.Tried, f.Fidelity = "", nil, nil, flow.Fidelity{}
+	for _, tls := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
+		tls.JA3, tls.JA4, tls.Unverified, tls.Presented, tls.Chain = "", "", "", "", nil
+	}
+	e := &encoder{}
+	e.second(f)
+	blob := encodeRecord(f)
+	blob = blob[:len(blob)-len(e.b)]
+	blob[0] = 1
+	got, err := decodeRecord(string(blob))
+	if d := cmp.Diff(f, got); d != "" || err != nil {
+		t.Errorf("%v (-recorded +read)\n%s", err, d)
 	}
 }
 

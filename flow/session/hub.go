@@ -179,7 +179,7 @@ func (l *live) complete(o flow.Outcome) {
 	f.Request = outcome(f.Request, o.Request, &l.body[RequestSide])
 	f.Response = outcome(f.Response, o.Response, &l.body[ResponseSide])
 	start := f.Times.Start
-	f.Times, f.Conn, f.Altered, f.Err = o.Times, o.Conn, o.Altered, o.Err
+	f.Times, f.Conn, f.Altered, f.Fidelity, f.Err = o.Times, o.Conn, o.Altered, o.Fidelity, o.Err
 	if f.Times.Start.IsZero() {
 		f.Times.Start = start
 	}

@@ -8,8 +8,9 @@ import (
 	"github.com/why403/why403/flow"
 )
 
-// recordVersion is the layout of the blobs in table record.
-const recordVersion = 1
+// recordVersion is the layout of the blobs in table record that are written. 1
+// ends before Conn.Tunnel and is still read.
+const recordVersion = 2
 
 // encodeRecord is everything of f but its number and the content of its
 // bodies. A field line that stands in the head is not stored twice.
@@ -56,13 +57,67 @@ func encodeRecord(f *flow.Flow) []byte {
 		e.str(f.Err.Op)
 		e.str(f.Err.Text)
 	}
+	e.second(f)
 	return e.b
+}
+
+// second is what came with version 2.
+func (e *encoder) second(f *flow.Flow) {
+	e.str(f.Conn.Tunnel)
+	e.strs(f.Conn.Resolved)
+	e.strs(f.Conn.Tried)
+	e.byte(byte(f.Fidelity.Request))
+	e.byte(byte(f.Fidelity.Response))
+	for _, t := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
+		if t == nil {
+			continue
+		}
+		for _, s := range marks(t) {
+			e.str(*s)
+		}
+		if t.Chain == nil {
+			e.uint(0)
+			continue
+		}
+		e.uint(uint64(len(t.Chain)) + 1)
+		for _, c := range t.Chain {
+			e.str(c.Subject)
+			e.str(c.Issuer)
+			e.time(c.NotAfter)
+		}
+	}
+}
+
+func (d *decoder) second(f *flow.Flow) {
+	f.Conn.Tunnel, f.Conn.Resolved, f.Conn.Tried = d.str(), d.strs(), d.strs()
+	f.Fidelity = flow.Fidelity{Request: flow.Sameness(d.byte()), Response: flow.Sameness(d.byte())}
+	for _, t := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
+		if t == nil {
+			continue
+		}
+		for _, s := range marks(t) {
+			*s = d.str()
+		}
+		if n := d.length(); n >= 0 {
+			t.Chain = make([]flow.Certificate, 0, min(n, flow.MaxChain))
+			for range n {
+				if t.Chain = append(t.Chain, flow.Certificate{Subject: d.str(), Issuer: d.str(), NotAfter: d.time()}); d.bad {
+					return
+				}
+			}
+		}
+	}
+}
+
+func marks(t *flow.TLS) [4]*string {
+	return [...]*string{&t.JA3, &t.JA4, &t.Unverified, &t.Presented}
 }
 
 // decodeRecord is the flow of a blob; bodies have their sizes but no content.
 func decodeRecord(blob string) (*flow.Flow, error) {
 	d := &decoder{s: blob}
-	if d.byte() != recordVersion {
+	version := d.byte()
+	if version < 1 || version > recordVersion {
 		return nil, errBlob
 	}
 	f := &flow.Flow{
@@ -89,6 +144,9 @@ func decodeRecord(blob string) (*flow.Flow, error) {
 	f.Altered = d.strs()
 	if d.bool() {
 		f.Err = &flow.Failure{Side: d.str(), Op: d.str(), Text: d.str()}
+	}
+	if version >= 2 {
+		d.second(f)
 	}
 	return f, d.err()
 }
