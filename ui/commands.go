@@ -231,7 +231,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 		d.request = messageDoc(th, d.flow, d.flow.Request, raw)
 		d.answer = messageDoc(th, d.flow, d.flow.Response, raw)
 		if upgraded(d.flow) {
-			if list, err := o.Feed.Frames(ctx, id, 0, framesMost); err == nil && len(list) > 0 {
+			if list, err := o.Feed.Frames(ctx, id, 0, framesMost, 0); err == nil && len(list) > 0 {
 				d.answer = joined(d.answer, pieces{nil}, &framesDoc{list, d.flow.Times.Start})
 			}
 		}

@@ -127,9 +127,19 @@ func (f *fakeFeed) Body(_ context.Context, id flow.ID, side session.Side) (io.Re
 	return io.NopCloser(bytes.NewReader(m.Body.Data)), m.Body.Size, nil
 }
 
-func (f *fakeFeed) Frames(_ context.Context, id flow.ID, from int64, n int) ([]session.Frame, error) {
+func (f *fakeFeed) Frames(_ context.Context, id flow.ID, from int64, n, most int) ([]session.Frame, error) {
 	list := f.frames[id]
-	return list[min(int(from), len(list)):min(len(list), int(from)+n)], nil
+	list = slices.Clone(list[min(int(from), len(list)):min(len(list), int(from)+n)])
+	for i := range list {
+		if d := list[i].Data; most > 0 && len(d) > most {
+			list[i].Data = d[:most]
+		}
+	}
+	return list, nil
+}
+
+func (f *fakeFeed) FrameCount(_ context.Context, id flow.ID) (int64, error) {
+	return int64(len(f.frames[id])), nil
 }
 
 func (f *fakeFeed) History(_ context.Context, endpoint string, before flow.ID, n int) ([]session.Row, error) {

@@ -20,7 +20,8 @@ type Feed interface {
 	Row(ctx context.Context, id flow.ID) (session.Row, error)
 	Flow(ctx context.Context, id flow.ID) (*flow.Flow, error)
 	Body(ctx context.Context, id flow.ID, side session.Side) (io.ReadCloser, int64, error)
-	Frames(ctx context.Context, id flow.ID, from int64, n int) ([]session.Frame, error)
+	Frames(ctx context.Context, id flow.ID, from int64, n, most int) ([]session.Frame, error)
+	FrameCount(ctx context.Context, id flow.ID) (int64, error)
 	History(ctx context.Context, endpoint string, before flow.ID, n int) ([]session.Row, error)
 	Note(id flow.ID, a flow.Annotation) error
 	Stats() session.Stats

@@ -31,7 +31,7 @@ func (d *framesDoc) draw(th *theme, i int, l *line) {
 	}
 	f := &d.list[i]
 	arrow, s := words("← "), th.good
-	if f.Side == session.RequestSide {
+	if f.FromClient {
 		arrow, s = "→ ", th.verb
 	}
 	l.right(th.muted, safe.Of(span(f.At.Sub(d.start))), 7).gap(1).put(s, arrow).right(th.muted, safe.Of(size(f.Size)), 8).gap(1)

@@ -440,8 +440,8 @@ func TestMessagesOfAWebSocket(t *testing.T) {
 	ws.Response = response(101, "Switching Protocols", "", "")
 	id := f.add(ws, session.Streaming)
 	f.frames = map[flow.ID][]session.Frame{id: {
-		{Side: session.RequestSide, At: day.Add(time.Second), Size: 7, Data: []byte("sub \x1b[1m")},
-		{Side: session.ResponseSide, At: day.Add(2 * time.Second), Size: 4, Data: []byte{0, 1, 2, 255}},
+		{FromClient: true, At: day.Add(time.Second), Size: 7, Data: []byte("sub \x1b[1m")},
+		{At: day.Add(2 * time.Second), Size: 4, Data: []byte{0, 1, 2, 255}},
 	}}
 	s := play(t, f, 140, 30)
 	s.sees("⇄ upgraded")

@@ -277,23 +277,64 @@ func TestMessagesOfAnUpgradedConnection(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var want []Frame
 	for i := range 600 {
-		fr := Frame{Side: Side(i % 2), At: at.Add(time.Duration(i)), Data: fmt.Appendf(nil, "message %d", i)}
-		fr.Size = int64(len(fr.Data))
+		fr := Frame{FromClient: i%2 == 0, Kind: flow.FrameKind(i % 10), At: at.Add(time.Duration(i)), Data: fmt.Appendf(nil, "message %d", i)}
+		switch fr.Size = int64(len(fr.Data)); i % 5 {
+		case 0:
+			fr.Packed, fr.Size = true, 5
+		case 1:
+			fr.Cut, fr.Size = true, 1<<40
+		}
 		want = append(want, fr)
-		s.Append(id, flow.Part{Kind: flow.ClientFrame + flow.PartKind(i%2), At: fr.At, Data: bytes.Clone(fr.Data)})
+		p := flow.FramePart(fr)
+		p.Data = bytes.Clone(fr.Data)
+		s.Append(id, p)
+	}
+	want[0].Size, want[0].Data = 5, []byte("message 0")
+	prefix := slices.Clone(want[100:550])
+	for i := range prefix {
+		prefix[i].Data = prefix[i].Data[:7]
 	}
 	for _, when := range []string{"under way", "done"} {
-		got, err := s.Frames(ctx, id, 100, 450)
+		got, err := s.Frames(ctx, id, 100, 450, 0)
 		if d := cmp.Diff(want[100:550], got); d != "" || err != nil {
 			t.Errorf("%s: %v %s", when, err, d)
+		}
+		if got, err = s.Frames(ctx, id, 100, 450, 7); !cmp.Equal(prefix, got) || err != nil {
+			t.Errorf("%s: %v %s", when, err, cmp.Diff(prefix, got))
+		}
+		if got, err = s.Frames(ctx, id, 599, 3, 0); len(got) != 1 || err != nil {
+			t.Errorf("%s: the last: %v %v", when, got, err)
+		}
+		if n, err := s.FrameCount(ctx, id); n != 600 || err != nil {
+			t.Errorf("%s: %d messages, %v", when, n, err)
 		}
 		s.End(id, flow.Outcome{})
 		if err := s.Committed(ctx, id); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if r := rowFor(t, s, id); r.ReqBytes == 0 || r.RespBytes == 0 {
+	if r := rowFor(t, s, id); r.ReqBytes == 0 || r.RespBytes == 0 || !r.Cut {
 		t.Errorf("sizes: %+v", r)
+	}
+	if n, err := s.FrameCount(ctx, 77); n != 0 || err != nil {
+		t.Errorf("of no flow: %d %v", n, err)
+	}
+}
+
+func TestMessagesBeyondTheLimitAreNotKeptAndSaidToBeMissing(t *testing.T) {
+	s := newSession(t, Options{MaxBody: 1000})
+	ctx := deadline(t)
+	id := s.Begin(post())
+	for range 20 {
+		s.Append(id, flow.Part{Kind: flow.OriginFrame, Data: make([]byte, 100), Frame: flow.BinaryMessage})
+	}
+	got, err := s.Frames(ctx, id, 0, 100, 0)
+	if err != nil || len(got) != 7 || got[6].Kind != flow.Remark || !strings.Contains(string(got[6].Data), "were not kept") {
+		t.Errorf("%v: %d messages, the last %+v", err, len(got), got[len(got)-1])
+	}
+	s.Append(id, flow.Part{Kind: flow.OriginFrame, Data: []byte("data: 1\n"), Frame: flow.ServerEvent})
+	if r := rowFor(t, s, id); !r.Cut || r.RespBytes != 2000 {
+		t.Errorf("the row says %d bytes, cut: %v", r.RespBytes, r.Cut)
 	}
 }
 

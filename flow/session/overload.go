@@ -58,7 +58,7 @@ func (s *Store) lose(e *entry) {
 		c.pending = nil
 	}
 	for _, fr := range l.frames.pending {
-		s.queued -= int64(len(fr.data)) + headCost/8
+		s.queued -= int64(len(fr.Data)) + frameCost
 	}
 	l.frames.pending = nil
 	e.row.Err, e.row.ErrSide = "not kept: the disk did not keep up", "why403"

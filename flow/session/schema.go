@@ -13,8 +13,9 @@ const applicationID = 0x77343033
 //
 // Table flow is what lists need, in id order: the row and the note as blobs,
 // since a scan of 100,000 rows must fit into a tenth of a second. The rest of
-// a flow stands in record, its bodies as chunks in body (chunkKey), messages
-// of upgraded connections in frame (chunkKey too). endpoint and host number the keys by
+// a flow stands in record, its bodies as chunks in body (bodyKey), messages of
+// upgraded connections and of bodies in frame (bodyKey too; what column size
+// holds beside the size says frameRow.word). endpoint and host number the keys by
 // which histories are asked for; their columns are BLOBs because what comes
 // over the wire need not be UTF-8.
 var migrations = []string{`

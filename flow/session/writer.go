@@ -320,11 +320,11 @@ func (w *writer) job(ctx context.Context, j *job, rev *Rev) error {
 	}
 	for i := range j.frames {
 		fr := &j.frames[i]
-		data := fr.data
+		data := fr.Data
 		if data == nil {
 			data = []byte{}
 		}
-		if err := w.c.exec(ctx, "INSERT OR REPLACE INTO frame (key, at, size, data) VALUES (?, ?, ?, ?)", fr.key, fr.at.UnixNano(), fr.size<<1|int64(fr.side), data); err != nil {
+		if err := w.c.exec(ctx, "INSERT OR REPLACE INTO frame (key, at, size, data) VALUES (?, ?, ?, ?)", fr.key, fr.At.UnixNano(), fr.word(), data); err != nil {
 			return err
 		}
 	}
