@@ -20,6 +20,7 @@ type client struct {
 	ctx  context.Context // of Serve
 	tcp  net.Conn        // as accepted
 	conn net.Conn        // what answers are written to: tcp or the TLS on it
+	out  wire.Outlet     // to conn: where answers of origins leave
 	r    *wire.Reader    // of conn
 	gone watch           // of conn
 
@@ -47,7 +48,7 @@ func newClient(s *Server, ctx context.Context, conn net.Conn) *client {
 
 // speak makes conn, with a fresh Reader, what this client is spoken to on.
 func (c *client) speak(conn net.Conn) {
-	c.conn, c.r = conn, wire.NewReader(conn)
+	c.conn, c.r, c.out.W = conn, wire.NewReader(conn), conn
 	c.gone = watch{conn: conn, r: c.r}
 }
 
@@ -103,6 +104,7 @@ func (c *client) dropIdle(now time.Time) {
 func (c *client) one() bool {
 	start := time.Now()
 	c.asked = true
+	c.r.Cut()
 	head, err := c.readHead()
 	if err != nil {
 		return c.noHead(start, head, err)
@@ -115,6 +117,7 @@ func (c *client) one() bool {
 		return c.turnAway(start, q)
 	}
 	x := c.newExchange(start, q)
+	x.came.head = c.r.Cut()
 	if _, fault := x.body.Ahead(c.r); fault != nil { // what has arrived of the body is broken already
 		return c.reject(start, head, fault, hintRejected)
 	}

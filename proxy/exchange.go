@@ -41,6 +41,7 @@ type exchange struct {
 	silent   bool    // the connection is closed instead of answering
 	received error   // why the answer did not reach the client whole
 
+	came                  arrival
 	relayedIn, relayedOut int64 // bytes of an upgraded or opaque connection, from and to the client
 
 	kind    flow.Kind
@@ -50,6 +51,9 @@ type exchange struct {
 	conn    flow.Conn
 	times   flow.Timings
 	altered []string
+
+	fidelity flow.Fidelity
+	edited   bool // a person or a rule replaced a body: there is nothing to compare with
 
 	mu      sync.Mutex
 	failure *flow.Failure      // the first one stands
@@ -93,6 +97,8 @@ func (x *exchange) roundTrip(r *http.Request) *http.Response {
 		if t != nil {
 			return x.fail(t)
 		}
+		x.up.R.Cut()
+		x.c.out.Begin(0)
 		x.send()
 		h, err := x.receive()
 		if err == nil && x.up.Forwards && x.resp.Status == http.StatusProxyAuthRequired {
@@ -241,7 +247,9 @@ func (x *exchange) send() {
 }
 
 func (x *exchange) sendAll(tape *wire.Tape) {
-	if x.sent = x.body.Copy(x.up, x.c.r, x.head(), tape); x.sent == nil {
+	head := x.head()
+	x.came.depart(x, head)
+	if x.sent = x.body.Copy(x.up, x.c.r, head, tape); x.sent == nil {
 		x.times.RequestSent = time.Now()
 	}
 }
@@ -280,7 +288,7 @@ func (x *exchange) receive() (*wire.Head, error) {
 			x.resp, x.respBody = p, p.Body()
 			return h, nil
 		}
-		if _, err := x.c.conn.Write(h.Raw); err != nil {
+		if _, err := x.c.out.Write(h.Raw); err != nil {
 			x.clientGone(err)
 			return nil, err
 		}
@@ -352,7 +360,7 @@ func (x *exchange) WriteTo(io.Writer) (int64, error) {
 		x.received = x.upgrade()
 		return 0, x.received
 	}
-	x.received = x.respBody.Copy(x.c.conn, x.up.R, x.resp.Raw, x.tape(flow.ResponseBody, x.recordHead))
+	x.received = x.respBody.Copy(&x.c.out, x.up.R, x.resp.Raw, x.tape(flow.ResponseBody, x.recordHead))
 	if x.received != nil {
 		x.cutShort()
 	}

@@ -339,10 +339,27 @@ func (p *peer) take(n int) string {
 	return string(b[:n])
 }
 
+// second makes the proxy serve one more listener, and gives its address.
+func (l *lab) second(ln net.Listener) string {
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- l.server.Serve(ctx, ln) }()
+	l.t.Cleanup(func() {
+		cancel()
+		<-served
+	})
+	return ln.Addr().String()
+}
+
 // dial connects to the proxy.
 func (l *lab) dial() *peer {
 	l.t.Helper()
-	c, err := net.Dial("tcp", l.addr)
+	return l.dialTo(l.addr)
+}
+
+func (l *lab) dialTo(addr string) *peer {
+	l.t.Helper()
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		l.t.Fatal(err)
 	}

@@ -29,6 +29,7 @@ func (x *exchange) settle() bool {
 	x.mu.Lock()
 	keep = keep && !x.final
 	x.mu.Unlock()
+	x.compare()
 	x.end()
 	switch {
 	case keep:
@@ -168,7 +169,7 @@ func (x *exchange) end() {
 	x.mu.Unlock()
 
 	id := x.begin()
-	o := flow.Outcome{Times: x.times, Conn: x.conn, Altered: x.altered, Err: failure}
+	o := flow.Outcome{Times: x.times, Conn: x.conn, Altered: x.altered, Fidelity: x.fidelity, Err: failure}
 	o.Times.End = time.Now()
 	if x.req.Framing != flow.NoBody {
 		o.Request = x.req.Message()

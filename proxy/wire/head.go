@@ -65,6 +65,7 @@ func ReadHead(src *Reader) (*Head, error) {
 				return partial(raw, blank), fault(BadRequestLine, "more than %d bytes of empty lines", maxBlankLines)
 			}
 			raw = raw[:0]
+			src.Cut()
 		case empty:
 			h := ParseHead(raw)
 			h.Blank = blank

@@ -22,6 +22,7 @@ type Reader struct {
 	large *[]byte // non-nil: buf is lent from the pool
 	r, w  int
 	err   error // of the source, to be told when the buffer is empty
+	sum   Sum   // of what Fill read since the last Cut
 }
 
 // NewReader is a Reader of src. It has no buffer until the first Fill.
@@ -56,6 +57,7 @@ func (r *Reader) Fill() error {
 	}
 	for range 100 {
 		n, err := r.src.Read(r.buf[r.w:])
+		r.sum.add(r.buf[r.w : r.w+n])
 		r.w += n
 		if n > 0 {
 			r.keep(err)

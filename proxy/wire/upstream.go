@@ -50,6 +50,14 @@ type Upstream struct {
 	Times    flow.Timings // DNSDone to TLSDone: of the first exchange
 	TLS      *flow.TLS
 	Leaf     *x509.Certificate // of a chain that verified
+	Out      Outlet            // sums what Write wrote
+}
+
+// Write writes to the connection, and sums what was written in Out.
+func (u *Upstream) Write(p []byte) (int, error) {
+	n, err := u.Conn.Write(p)
+	u.Out.add(p[:n])
+	return n, err
 }
 
 // Connect makes a plain connection to addr (host:port), in at most 10 s, or,
