@@ -1,0 +1,106 @@
+package h2
+
+import (
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/why403/why403/flow"
+)
+
+// Proto is how messages of HTTP/2 are recorded (see flow.Message).
+const Proto = "HTTP/2.0"
+
+// Request is a request as its header block says it. The pseudo-header fields
+// (RFC 9113, 8.3.1) that a flow says in a way of its own are not in the Header:
+// Scheme and Authority are here, for the caller to compare.
+type Request struct {
+	*flow.Message
+	Scheme    string
+	Authority string
+	Protocol  string // of an extended CONNECT (RFC 8441, 4)
+	Order     string // of the pseudo-header fields, by their first letters: "masp"
+}
+
+// ReadRequest makes sense of a header block, however little there is in it.
+func ReadRequest(fields []hpack.HeaderField) Request {
+	q := Request{Message: &flow.Message{Proto: Proto, Header: make(flow.Header, 0, len(fields))}}
+	for _, f := range fields {
+		if !f.IsPseudo() {
+			q.Header = append(q.Header, flow.Field{Name: f.Name, Value: f.Value})
+			continue
+		}
+		if len(f.Name) > 1 {
+			q.Order += f.Name[1:2]
+		}
+		switch f.Name {
+		case ":method":
+			q.Method = f.Value
+		case ":path":
+			q.Target = f.Value
+		case ":scheme":
+			q.Scheme = f.Value
+		case ":authority":
+			q.Authority = f.Value
+		case ":protocol":
+			q.Protocol = f.Value
+			q.Header = append(q.Header, flow.Field{Name: f.Name, Value: f.Value})
+		default:
+			q.Header = append(q.Header, flow.Field{Name: f.Name, Value: f.Value})
+		}
+	}
+	return q
+}
+
+// ReadResponse makes sense of the header block of an answer; Status is 0 if there is none.
+func ReadResponse(fields []hpack.HeaderField) *flow.Message {
+	m := &flow.Message{Proto: Proto, Header: make(flow.Header, 0, len(fields))}
+	for _, f := range fields {
+		if f.Name == ":status" {
+			m.Status, _ = strconv.Atoi(f.Value)
+			continue
+		}
+		m.Header = append(m.Header, flow.Field{Name: f.Name, Value: f.Value})
+	}
+	return m
+}
+
+// ReadTrailers is a header block that ends a message (RFC 9113, 8.1).
+func ReadTrailers(fields []hpack.HeaderField) flow.Header {
+	h := make(flow.Header, 0, len(fields))
+	for _, f := range fields {
+		h = append(h, flow.Field{Name: f.Name, Value: f.Value})
+	}
+	return h
+}
+
+// HasStatus reports whether a header block is the head of an answer, and not trailers.
+func HasStatus(fields []hpack.HeaderField) bool {
+	return len(fields) > 0 && fields[0].Name == ":status"
+}
+
+// secret fields are never to be indexed by anybody on the way (RFC 7541, 7.1.3); it is what curl and nghttp2 do.
+func secret(name string) bool { return name == "authorization" || name == "proxy-authorization" }
+
+// Encoder compresses header blocks of one direction of a connection.
+type Encoder struct {
+	enc *hpack.Encoder
+	buf strings.Builder
+}
+
+// NewEncoder is an Encoder with an empty table.
+func NewEncoder() *Encoder {
+	e := &Encoder{}
+	e.enc = hpack.NewEncoder(&e.buf)
+	return e
+}
+
+// Block is the header block with these fields, in this order.
+func (e *Encoder) Block(h flow.Header) []byte {
+	e.buf.Reset()
+	for _, f := range h {
+		e.enc.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value, Sensitive: secret(f.Name)})
+	}
+	return []byte(e.buf.String())
+}
