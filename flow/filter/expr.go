@@ -48,6 +48,9 @@ func (e *Expr) String() string {
 // UsesClock reports whether the answer for one subject can change as time goes by.
 func (e *Expr) UsesClock() bool { return e != nil && e.clock }
 
+// UsesBody reports whether the answer depends on the content of a body.
+func (e *Expr) UsesBody() bool { return e != nil && e.root != nil && e.root.looksAtBody() }
+
 // Match reports whether s is what the expression asks for.
 func (e *Expr) Match(s Subject) bool {
 	return e == nil || e.root == nil || e.root.match(&s)
@@ -109,6 +112,10 @@ func costOf(f field) int {
 
 func (n *node) looksAtClock() bool {
 	return n.op == holds && (n.field == fTime || n.field == fDur) || slices.ContainsFunc(n.kids, (*node).looksAtClock)
+}
+
+func (n *node) looksAtBody() bool {
+	return n.op == holds && n.field == fBody || slices.ContainsFunc(n.kids, (*node).looksAtBody)
 }
 
 func (n *node) match(s *Subject) bool {
