@@ -132,6 +132,10 @@ type Conn struct {
 	Reused   bool   // the connection to the origin had carried an earlier exchange
 	Process  string // name and pid of the client's process, "curl 4711"; "" where the system does not tell it
 	Tunnel   string // how the client opened the tunnel that this came through: "CONNECT", "SOCKS5"; "" is no tunnel
+	// HTTP2 is what the client's HTTP/2 connection began with: its settings, the
+	// window it added, whether it sent priorities, and the order of its
+	// pseudo-header fields, in Akamai's form "1:65536;4:6291456|15663105|0|m,a,s,p"; "" is HTTP/1.
+	HTTP2 string
 
 	Resolved []string // addresses that the name stands for, as DNS told them, at most MaxAddresses; nil: not looked up for this
 	Tried    []string // attempts to connect that failed, "address: reason", at most MaxAddresses
@@ -165,7 +169,8 @@ type TLS struct {
 	Chain []Certificate
 	// Unverified says why the chain did not verify; "" when it did, and where nobody asked.
 	Unverified string
-	// Presented is the subject of the certificate that we gave the origin as its client; "" is none.
+	// Wanted is set when the origin asked for a client certificate; Presented is the subject of the one it got, "" none.
+	Wanted    bool
 	Presented string
 	// JA3 and JA4 are fingerprints of the hello that opened the connection: the
 	// client's in ClientTLS, our own in OriginTLS. JA3 is the text that is hashed
@@ -289,8 +294,12 @@ func (m *Message) Clone() *Message {
 	return &c
 }
 
-// URL is the absolute URL of the request. For a tunnel it is scheme and authority alone.
+// URL is the absolute URL of the request. For a tunnel it is scheme and authority
+// alone; "" where the request is not known.
 func (f *Flow) URL() string {
+	if f.Request == nil && f.Authority == "" {
+		return ""
+	}
 	t := ""
 	if f.Request != nil && strings.HasPrefix(f.Request.Target, "/") {
 		t = f.Request.Target

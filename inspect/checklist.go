@@ -34,6 +34,9 @@ func (c *Case) checklist(found []Verdict) []Check {
 
 // seen is what the traffic shows about a check.
 func (c *Case) seen(item int) (State, string) {
+	if c.Flow.Request == nil && item <= 7 {
+		return Unknown, "the request is not in the file, only its answer"
+	}
 	same := func(what string, changed bool) (State, string) {
 		if c.Success == nil {
 			return Unknown, "there is no accepted request of this endpoint to compare with"

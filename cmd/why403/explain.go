@@ -16,12 +16,15 @@ func newExplain(std stdio) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain FILE...",
 		Short: "Say why the refused requests in a file were refused",
-		Long: `Explain the refusals in sessions of why403 and in HAR files, without any
-proxying. The flows of one file are each other's history, in time order. "-"
-reads a HAR from standard input.
+		Long: `Explain the refusals in files, without any proxying. A file may be a session of
+why403, a HAR, HTTP messages as text (a request and its answer, or an answer
+alone), or the output of curl -v or curl -i; what it is shows in its content.
+The flows of one file are each other's history, in time order. "-" reads
+standard input.
 
 Exit status 3 when a refusal was found, 0 when there was none.`,
 		Example: `why403 explain page.har
+curl -sv https://api.example/orders -d @order.json 2>&1 | why403 explain -
 why403 explain page.har --log nginx=/var/log/nginx/error.log
 why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 		Args: filesNeeded,

@@ -141,7 +141,7 @@ func (b *book) caseOf(i int, logs bool) inspect.Case {
 // elsewhere reports whether g, of another host, is a part of f's story: a
 // redirect that leads to f, or the same request.
 func elsewhere(g, f *flow.Flow) bool {
-	if g.Request == nil || g.Response == nil || hostOnly(g.Authority) == hostOnly(f.Authority) {
+	if f.Request == nil || g.Request == nil || g.Response == nil || hostOnly(g.Authority) == hostOnly(f.Authority) {
 		return false
 	}
 	return strings.HasPrefix(g.Response.Header.Get("Location"), f.Scheme+"://"+f.Authority) ||

@@ -25,7 +25,7 @@ func Markdown(w io.Writer, list []inspect.Explained) error {
 
 func section(p *writer, e *inspect.Explained) {
 	v := e.Verdict
-	p.f("\n## #%d %s: %d, %s\n\n", e.ID, code(e.Method+" "+e.URL), e.Status, md(v.Headline))
+	p.f("\n## #%d %s: %d, %s\n\n", e.ID, code(subject(e)), e.Status, md(v.Headline))
 	p.f("%s\n\n", md(v.Summary))
 	p.f("| | |\n|---|---|\n")
 	p.f("| cause | `%s` |\n| confidence | %s |\n", v.Cause, sure(v))

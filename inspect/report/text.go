@@ -42,7 +42,7 @@ func Text(w io.Writer, list []inspect.Explained, o TextOptions) error {
 }
 
 func text(p *writer, e *inspect.Explained, o TextOptions) {
-	p.f("#%d  %s %s  %d\n", e.ID, visible(e.Method), visible(e.URL), e.Status)
+	p.f("#%d  %s  %d\n", e.ID, visible(subject(e)), e.Status)
 	if e.Verdict == nil {
 		p.f("  not refused\n")
 		return
@@ -85,6 +85,14 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 		}
 	}
 	checks(p, e, o)
+}
+
+// subject is what was asked for; in the text of an answer alone nothing says it.
+func subject(e *inspect.Explained) string {
+	if e.URL == "" {
+		return "an answer without its request"
+	}
+	return e.Method + " " + e.URL
 }
 
 func checks(p *writer, e *inspect.Explained, o TextOptions) {
