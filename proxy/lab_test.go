@@ -420,6 +420,7 @@ type recorded struct {
 	respBody []byte
 	sizes    map[flow.PartKind]int64
 	frames   map[flow.PartKind][]byte
+	messages []flow.Frame // the same, one by one
 	headPart *flow.Message
 	ended    bool
 }
@@ -450,7 +451,10 @@ func (m *memory) Append(id flow.ID, p flow.Part) {
 			m.fault = append(m.fault, fmt.Sprintf("a part of flow %d, which is not open", id))
 			return
 		}
-		r.sizes[p.Kind] += max(p.Size, int64(len(p.Data)))
+		if p.Size == 0 {
+			p.Size = int64(len(p.Data))
+		}
+		r.sizes[p.Kind] += p.Size
 		switch p.Kind {
 		case flow.RequestBody:
 			r.reqBody = append(r.reqBody, p.Data...)
@@ -464,6 +468,7 @@ func (m *memory) Append(id flow.ID, p flow.Part) {
 		case flow.ResponseHead:
 			r.headPart = p.Head
 		default:
+			r.messages = append(r.messages, flow.Frame{FromClient: p.Kind == flow.ClientFrame, Kind: p.Frame, Packed: p.Packed, Cut: p.Cut, Data: bytes.Clone(p.Data)})
 			r.frames[p.Kind] = append(r.frames[p.Kind], p.Data...)
 		}
 	})

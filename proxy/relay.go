@@ -7,11 +7,19 @@ import (
 	"sync"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 	"github.com/why403/why403/proxy/wire"
 )
 
+// observer looks at bytes that have gone to the other side.
+type observer interface {
+	Add(p []byte)
+	Close() // no more come
+}
+
 // upgrade passes the origin's agreement (101, or 2xx to a CONNECT) on, and
-// then both directions until both have ended. What passes is recorded as frames.
+// then both directions until both have ended. What passes is recorded as
+// frames: the messages of a WebSocket, of anything else the bytes.
 func (x *exchange) upgrade() error {
 	x.stopUpload() // of a body that should not be there
 	x.c.gone.stop()
@@ -23,21 +31,31 @@ func (x *exchange) upgrade() error {
 	x.mu.Lock()
 	x.final = true
 	x.mu.Unlock()
-	x.relay(x.up, x.tape(flow.ClientFrame, x.begin), x.tape(flow.OriginFrame, x.begin))
+	fromClient, fromOrigin := x.observers()
+	x.relay(x.up, fromClient, fromOrigin)
 	return nil
+}
+
+func (x *exchange) observers() (fromClient, fromOrigin observer) {
+	if answer := x.resp.Message(); decode.IsWebSocket(x.req.Message(), answer) {
+		return wire.NewMessages(x.c.s.opt.Store, decode.NewWebSocket(true, answer.Header), x.begin),
+			wire.NewMessages(x.c.s.opt.Store, decode.NewWebSocket(false, answer.Header), x.begin)
+	}
+	return x.tape(flow.ClientFrame, x.begin), x.tape(flow.OriginFrame, x.begin)
 }
 
 // relay passes bytes both ways between the client and u until both directions
 // have ended or one has failed. The end of one direction is passed on: many
-// protocols still send in the other. A nil tape records nothing.
-func (x *exchange) relay(u *wire.Upstream, fromClient, fromOrigin *wire.Tape) {
+// protocols still send in the other. Nobody looks on where
+// an observer is nil.
+func (x *exchange) relay(u *wire.Upstream, fromClient, fromOrigin observer) {
 	c := x.c
 	c.gone.stop()
 	var both sync.WaitGroup
-	one := func(n *int64, from, to string, dst, src net.Conn, r *wire.Reader, tape *wire.Tape) {
+	one := func(n *int64, from, to string, dst, src net.Conn, r *wire.Reader, o observer) {
 		both.Go(func() {
 			var err error
-			if *n, err = pipe(dst, src, r, tape); err == nil {
+			if *n, err = pipe(dst, src, r, o); err == nil {
 				return
 			}
 			side, op, failed := from, "read", (*net.OpError)(nil)
@@ -57,11 +75,12 @@ func (x *exchange) relay(u *wire.Upstream, fromClient, fromOrigin *wire.Tape) {
 }
 
 // pipe copies src to dst to its end, and passes the end on.
-func pipe(dst, src net.Conn, r *wire.Reader, tape *wire.Tape) (n int64, err error) {
-	if tape == nil {
+func pipe(dst, src net.Conn, r *wire.Reader, o observer) (n int64, err error) {
+	if o == nil {
 		n, err = pipePlain(dst, src, r)
 	} else {
-		n, err = pipeTaped(dst, r, tape)
+		n, err = pipeObserved(dst, r, o)
+		o.Close()
 	}
 	if err == nil {
 		wire.CloseWrite(dst) // if dst has gone meanwhile, its own direction tells
@@ -83,14 +102,14 @@ func pipePlain(dst, src net.Conn, r *wire.Reader) (int64, error) {
 	return int64(n) + m, err
 }
 
-func pipeTaped(dst net.Conn, r *wire.Reader, tape *wire.Tape) (n int64, err error) {
+func pipeObserved(dst net.Conn, r *wire.Reader, o observer) (n int64, err error) {
 	for {
 		for len(r.Buffered()) > 0 {
 			b := r.Buffered()
 			if _, err := dst.Write(b); err != nil {
 				return n, err
 			}
-			tape.Add(b)
+			o.Add(b)
 			n += int64(len(b))
 			r.Discard(len(b))
 		}

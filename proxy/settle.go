@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 	"github.com/why403/why403/proxy/wire"
 )
 
@@ -151,7 +152,14 @@ func (x *exchange) recordHead() flow.ID {
 }
 
 func (x *exchange) tape(kind flow.PartKind, open func() flow.ID) *wire.Tape {
-	return wire.NewTape(x.c.s.opt.Store, kind, x.c.s.opt.MaxBody, open)
+	t := wire.NewTape(x.c.s.opt.Store, kind, x.c.s.opt.MaxBody, open)
+	switch kind {
+	case flow.RequestBody:
+		t.Watch(decode.Messages(x.req.Header, true))
+	case flow.ResponseBody:
+		t.Watch(decode.Messages(x.resp.Header, false))
+	}
+	return t
 }
 
 // end completes the recording, once, and lets go of what outlives the goroutine.

@@ -9,6 +9,7 @@
 package decode
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -129,8 +130,12 @@ func undo(coding string, data []byte, limit int64) (out []byte, more bool, err e
 func brotliCut(err error) bool { return strings.Contains(err.Error(), "unexpected EOF") }
 
 func open(coding string, data []byte) (io.Reader, func(), error) {
+	return openStream(coding, bytes.NewReader(data))
+}
+
+// openStream undoes one coding of what in gives. The function that comes with the reader ends it.
+func openStream(coding string, in io.Reader) (io.Reader, func(), error) {
 	nothing := func() {}
-	in := bytes.NewReader(data)
 	switch coding {
 	case "gzip", "x-gzip":
 		z, err := gzip.NewReader(in)
@@ -140,13 +145,15 @@ func open(coding string, data []byte) (io.Reader, func(), error) {
 		return z, nothing, nil
 	case "deflate":
 		// RFC 9110, 8.4.1.2 means zlib; some servers send the bare stream.
-		if isZlib(data) {
-			if z, err := zlib.NewReader(in); err == nil {
-				return z, nothing, nil
+		buffered := bufio.NewReader(in)
+		if head, _ := buffered.Peek(2); isZlib(head) {
+			z, err := zlib.NewReader(buffered)
+			if err != nil {
+				return nil, nil, wrapOpen(coding, err)
 			}
-			in.Reset(data)
+			return z, nothing, nil
 		}
-		return flate.NewReader(in), nothing, nil
+		return flate.NewReader(buffered), nothing, nil
 	case "br":
 		return brotli.NewReader(in), nothing, nil
 	case "zstd":
@@ -200,7 +207,7 @@ func Encode(data []byte, codings ...string) ([]byte, error) {
 	return data, nil
 }
 
-// isZlib reports whether data starts with a zlib header (RFC 1950, 2.2).
+// isZlib reports whether data starts with a zlib header without a dictionary (RFC 1950, 2.2).
 func isZlib(data []byte) bool {
-	return len(data) >= 2 && data[0]&0x0f == 8 && data[0]>>4 <= 7 && (int(data[0])<<8|int(data[1]))%31 == 0
+	return len(data) >= 2 && data[1]&0x20 == 0 && data[0]&0x0f == 8 && data[0]>>4 <= 7 && (int(data[0])<<8|int(data[1]))%31 == 0
 }

@@ -86,11 +86,12 @@ var joints = sync.Pool{New: func() any { b := make([]byte, 0, bufferSize); retur
 // goes out in one write with as much of the body as has arrived. If the first
 // bytes of the body are malformed, nothing is written at all.
 //
-// An error is a *CopyError. A body that is UntilClose ends well with src's io.EOF.
+// The tape is closed at the end. An error is a *CopyError. A body that is UntilClose ends well with src's io.EOF.
 func (b *Body) Copy(dst io.Writer, src *Reader, head []byte, tape *Tape) error {
 	if b.Framing != flow.NoBody {
 		src.Grow()
 	}
+	defer tape.Close()
 	sink := func(p []byte) {
 		b.Size += int64(len(p))
 		tape.add(p)

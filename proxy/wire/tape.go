@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 )
 
 // Recorder takes down flows as they happen; session.Store is one. Begin and
@@ -26,6 +27,8 @@ type Tape struct {
 	limit int64 // bytes still kept; what comes after is counted
 	data  []byte
 	over  int64 // bytes counted and not kept since the last part
+
+	messages *Messages // of the body; nil: it is not a sequence of messages
 }
 
 // NewTape records content as parts of kind. open gives the flow's id; it is
@@ -37,6 +40,21 @@ func NewTape(rec Recorder, kind flow.PartKind, limit int64, open func() flow.ID)
 		limit = 1<<63 - 1
 	}
 	return &Tape{rec: rec, open: open, kind: kind, limit: limit}
+}
+
+// Watch has the messages that s finds in the content recorded as they come; a
+// nil s finds none. The Tape has to be closed then.
+func (t *Tape) Watch(s decode.Splitter) {
+	if t != nil && s != nil {
+		t.messages = NewMessages(t.rec, s, func() flow.ID { t.begin(); return t.id })
+	}
+}
+
+// Close says that no content comes any more.
+func (t *Tape) Close() {
+	if t != nil && t.messages != nil {
+		t.messages.Close()
+	}
 }
 
 // add takes a copy of p; flush hands over what add took.
@@ -85,6 +103,16 @@ func (t *Tape) hand() {
 	if t.over > 0 {
 		part.Size = int64(len(t.data)) + t.over
 	}
+	missing := t.over > 0
 	t.data, t.over = nil, 0
+	if t.messages == nil {
+		t.rec.Append(t.id, part)
+		return
+	}
+	found := t.messages.find(part.Data) // before the part is the recorder's
 	t.rec.Append(t.id, part)
+	t.messages.record(found)
+	if missing {
+		t.messages.Close()
+	}
 }
