@@ -244,10 +244,13 @@ func response(e decode.Value) (*flow.Message, *flow.Failure) {
 	status := int(integer(res.Get("status")))
 	if status <= 0 || status > 999 {
 		why := text(res.Get("_error"))
-		for _, v := range []decode.Value{e.Get("_error"), res.Get("statusText"), res.Get("comment"), e.Get("comment")} {
+		for _, v := range []decode.Value{e.Get("_error"), res.Get("statusText"), res.Get("comment")} {
 			if why == "" {
 				why = text(v)
 			}
+		}
+		if why == "" && res.Get("_charlesStatus").Exists() { // elsewhere the comment is the request's name
+			why = text(e.Get("comment"))
 		}
 		return nil, failure(why)
 	}
@@ -315,7 +318,7 @@ func failure(why string) *flow.Failure {
 		f.Op = "resolve"
 	case has("CERT", "SSL", "TLS"):
 		f.Op = "tls"
-	case has("CONNECTION_REFUSED", "CONNECTION_TIMED_OUT", "ADDRESS_UNREACHABLE", "INTERNET_DISCONNECTED"):
+	case has("CONNECTION_REFUSED", "CONNECTION REFUSED", "ECONNREFUSED", "CONNECT TO REMOTE HOST", "CONNECTION_TIMED_OUT", "ADDRESS_UNREACHABLE", "INTERNET_DISCONNECTED"):
 		f.Op = "dial"
 	}
 	return f

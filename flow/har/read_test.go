@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -221,4 +223,64 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestPrograms reads the files of testdata, each in the shape in which that
+// program writes it.
+func TestPrograms(t *testing.T) {
+	denied := strconv.Quote(`{"detail":"CSRF Failed: CSRF token missing."}`)
+	for name, want := range map[string][]string{
+		"chrome": {
+			"1 POST https://shop.test/orders?a=1 HTTP/2.0 | content-type: application/json; cookie: s=1; \"{\\\"a\\\":1}\"\n403  HTTP/2.0 | content-encoding: gzip; content-type: application/json; set-cookie: a=1; Path=/; set-cookie: b=2; " + denied,
+			"2 GET https://cdn.test/x HTTP/1.1 | Referer: https://shop.test/; \"\"\nerror client: abort: net::ERR_BLOCKED_BY_CLIENT",
+			"3 GET https://shop.test/live HTTP/1.1 | Upgrade: websocket; \"\"\n101 Switching Protocols HTTP/1.1 | Upgrade: websocket; \"\"",
+		},
+		"firefox": {
+			"1 POST https://shop.test/orders HTTP/3.0 | Host: shop.test; Content-Type: application/x-www-form-urlencoded; Content-Length: 13; Cookie: s=1; \"a=1&b=x%20y&c\"\n403  HTTP/3.0 | content-type: application/json; content-encoding: br; " + denied,
+			"2 GET https://gone.test/ HTTP/1.1 | Host: gone.test; \"\"\nerror origin: read: no response in the file",
+		},
+		"safari": {
+			"1 POST https://shop.test/orders HTTP/2.0 | Accept: */*; Content-Type: text/plain; Priority: u=3, i; Cookie: s=1; \"hello\"\n403  HTTP/2.0 | Content-Type: application/octet-stream; Content-Encoding: gzip; \"\\x00\\x01\\xfe\\xff\"",
+		},
+		"charles": {
+			"1 POST https://shop.test/orders?= HTTP/1.1 | Host: shop.test; User-Agent: Shop/4.6.3; Content-Type: application/x-www-form-urlencoded; Content-Length: 7; \"a=1&b=2\"\n403 Forbidden HTTP/1.1 | Content-Type: text/html; Content-Length: 9; \"</denied>\"",
+			"2 CONNECT https://gone.test/ HTTP/1.1 | Host: gone.test:443; \"\"\nerror origin: dial: Failed to connect to remote host",
+		},
+		"mitmproxy": {
+			"1 POST https://shop.test/orders HTTP/2.0 | content-type: application/octet-stream; content-length: 3; \"\\x00\\xfe\\x01\"\n403  HTTP/2.0 | content-type: application/json; content-encoding: zstd; content-length: 58; " + denied,
+			"2 GET https://gone.test/ HTTP/1.1 | Host: gone.test; \"\"\nerror origin: dial: [Errno 111] Connection refused",
+		},
+		"insomnia": {
+			"1 POST http://localhost:3000/orders HTTP/1.1 | Content-Type: application/json; \"{\\n\\t\\\"a\\\": 1\\n}\"\n403 Forbidden HTTP/1.1 | Content-Type: application/json; Transfer-Encoding: chunked; " + denied,
+			"2 GET http://localhost:3000/ HTTP/1.1 | \"\"\nerror origin: read: no response in the file",
+		},
+		"postman": {
+			"1 POST http://shop.test/orders?q=a%20b HTTP/1.1 | Content-Type: application/json; Postman-Token: b3a1; \"{\\\"a\\\":1}\"\n403  HTTP/1.1 | Content-Type: application/json; " + denied,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			file, err := os.Open("testdata/" + name + ".har")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			flows, err := Read(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range flows {
+				got = append(got, summary(f))
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Error(d)
+			}
+			if at := flows[0].Times.Start; at.Truncate(time.Millisecond) != time.Date(2026, 6, 2, 10, 15, 30, 123e6, time.UTC) {
+				t.Errorf("it starts at %v", at)
+			}
+			if f := flows[0].Times; f.End.Before(f.Start) || f.FirstByte.After(f.End) || !f.FirstByte.IsZero() && f.FirstByte.Before(f.Start) {
+				t.Errorf("times out of order: %+v", f)
+			}
+		})
+	}
 }
