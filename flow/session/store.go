@@ -57,6 +57,7 @@ type Store struct {
 
 	mu sync.Mutex
 	changes
+	recents   recents
 	last      flow.ID
 	active    int64 // flows begun and not ended
 	queued    int64 // bytes of memory that wait for the disk

@@ -63,6 +63,9 @@ func (s *Store) view(ctx context.Context, id flow.ID) (*view, error) {
 		s.mu.Unlock()
 		v.own()
 		return v, nil
+	} else if r := s.recents.of[id]; r != nil {
+		s.mu.Unlock()
+		return r.view(), nil
 	} else if e != nil && (e.live != nil || e.row.State == NotKept) {
 		s.mu.Unlock()
 		return nil, ErrNotKept

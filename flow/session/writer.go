@@ -243,6 +243,7 @@ func (s *Store) commitRow(j *job) {
 		if d := e.live.done; d != nil {
 			close(d)
 		}
+		s.keep(j)
 		s.settle(e)
 		s.place(e, j.row.Rev)
 	case jobLost:

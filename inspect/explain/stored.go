@@ -49,6 +49,7 @@ func One(ctx context.Context, store *session.Store, id flow.ID) (inspect.Explain
 type library struct {
 	store *session.Store
 	shelf *shelf
+	logs  bool // cases will have log lines
 }
 
 func (l *library) flow(ctx context.Context, id flow.ID) (*flow.Flow, error) {
@@ -71,7 +72,8 @@ func (l *library) caseOf(ctx context.Context, id flow.ID) (inspect.Case, error) 
 		return inspect.Case{}, err
 	}
 	c := inspect.Case{Flow: f, Now: inspect.Now(f), History: inspect.History{Refused: l.shelf.refused}}
-	if f.Response == nil || f.Kind != flow.Exchange {
+	// The history of one that was plainly accepted changes nothing; log lines may show a refusal in any answer.
+	if f.Response == nil || f.Kind != flow.Exchange || !l.shelf.refused(f) && (!l.logs || f.Status() < 400) {
 		return c, nil
 	}
 	endpoint, err := l.store.History(ctx, flow.Endpoint(f), l.store.Last()+1, endpointRows)

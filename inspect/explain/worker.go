@@ -34,7 +34,7 @@ const (
 
 // NewWorker makes a worker for store; Run does the work.
 func NewWorker(store *session.Store, o Options) *Worker {
-	return &Worker{lib: library{store: store, shelf: newShelf()}, o: o, open: map[string][]flow.ID{}, replays: map[flow.ID][]flow.ID{}}
+	return &Worker{lib: library{store: store, shelf: newShelf(), logs: o.Logs != nil}, o: o, open: map[string][]flow.ID{}, replays: map[flow.ID][]flow.ID{}}
 }
 
 // Run explains until ctx ends or the store is closed; it blocks, and the caller
@@ -149,7 +149,14 @@ func (w *Worker) goOn(ctx context.Context, r *session.Row) error {
 
 // explain explains one flow and notes what came out; noted tells that a verdict stands already.
 func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
-	c, err := w.lib.caseOf(ctx, id)
+	f, err := w.lib.flow(ctx, id)
+	if err == nil && !noted && !w.lib.logs && !flow.RefusedByStatus(f.Status()) && !w.lib.shelf.refused(f) {
+		return nil // the answer says it all
+	}
+	var c inspect.Case
+	if err == nil {
+		c, err = w.lib.caseOf(ctx, id)
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
