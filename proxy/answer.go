@@ -84,6 +84,12 @@ func (x *exchange) fail(t *wire.Trouble) *http.Response {
 		status = http.StatusBadRequest
 	}
 	x.answer = refusal(status, t.Reason, t.Text, t.Hint)
+	if t.TLS != nil {
+		x.conn.OriginTLS = t.TLS
+	}
+	if t.Resolved != nil || t.Tried != nil {
+		x.conn.Resolved, x.conn.Tried = t.Resolved, t.Tried
+	}
 	x.mu.Lock()
 	x.silent = x.silent || x.failure != nil && x.failure.Op == "abort"
 	x.failLocked(t.Side, t.Op, t.Text)

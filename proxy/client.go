@@ -117,7 +117,7 @@ func (c *client) one() bool {
 		return c.turnAway(start, q)
 	}
 	x := c.newExchange(start, q)
-	x.came.head = c.r.Cut()
+	x.came.head, x.came.raw = c.r.Cut(), head.Raw
 	if _, fault := x.body.Ahead(c.r); fault != nil { // what has arrived of the body is broken already
 		return c.reject(start, head, fault, hintRejected)
 	}

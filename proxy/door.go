@@ -44,9 +44,11 @@ func (c *client) door() bool {
 func (c *client) seal() bool {
 	start := time.Now()
 	i := &interception{c: c}
+	conn := &helloConn{Conn: c.conn, r: c.r, keep: true}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true}
 	cfg.GetConfigForClient = func(hi *tls.ClientHelloInfo) (*tls.Config, error) {
-		i.facts = &flow.TLS{ServerName: hi.ServerName, Offered: hi.SupportedProtos}
+		i.facts = helloFacts(hi, conn.kept)
+		conn.keep, conn.kept = false, nil
 		name := hi.ServerName
 		if name == "" {
 			name, _, _ = net.SplitHostPort(c.facts.Local)
@@ -63,7 +65,7 @@ func (c *client) seal() bool {
 		}
 		return own, nil
 	}
-	secure := tls.Server(&helloConn{Conn: c.conn, r: c.r}, cfg)
+	secure := tls.Server(conn, cfg)
 	c.conn.SetDeadline(start.Add(c.s.limits.hello))
 	err := secure.HandshakeContext(c.ctx)
 	c.conn.SetDeadline(time.Time{})
@@ -72,7 +74,7 @@ func (c *client) seal() bool {
 		return false
 	}
 	if c.s.opt.Reverse != nil { // the client takes us for the server
-		c.facts.ClientTLS = wire.TLSFacts(secure.ConnectionState(), i.facts.Offered)
+		c.facts.ClientTLS = i.agreed(secure.ConnectionState())
 	}
 	c.speak(secure)
 	return true

@@ -53,7 +53,13 @@ type exchange struct {
 	altered []string
 
 	fidelity flow.Fidelity
-	edited   bool // a person or a rule replaced a body: there is nothing to compare with
+
+	// What rules and breakpoints have made of the two messages.
+	ahead, respAhead wire.Ahead // what was read of the bodies before they are sent on, or stands in their place
+	restated         bool       // the request's head is another
+	moved            bool       // the request goes to another server than the client asked
+	continued        bool       // we have told the client to send its body
+	garbled          error      // what is wrong with the answer's body
 
 	mu      sync.Mutex
 	failure *flow.Failure      // the first one stands
@@ -198,6 +204,7 @@ func (x *exchange) adopt(u *wire.Upstream) {
 	if u.Uses == 0 {
 		x.times.DNSDone, x.times.ConnectStart = u.Times.DNSDone, u.Times.ConnectStart
 		x.times.ConnectDone, x.times.TLSDone = u.Times.ConnectDone, u.Times.TLSDone
+		x.conn.Resolved, x.conn.Tried = u.Resolved, u.Tried
 	}
 	u.Uses++
 	x.conn.Origin, x.conn.OriginTLS = u.RemoteAddr().String(), u.TLS
@@ -317,7 +324,7 @@ func (x *exchange) unanswered(h *wire.Head, err error, reused bool) (again bool,
 	if x.failed() != nil { // the client is gone, or its body was malformed
 		return false, x.badBody()
 	}
-	t := wire.NoAnswer(x.target, h, err)
+	t := wire.NoAnswer(x.target, h, err, x.up.TLS)
 	if t.Reason == wire.BrokenUpstream && reused {
 		if x.req.Framing == flow.NoBody && idempotent(x.req.Method) {
 			x.altered = append(x.altered, "sent the request again on a new connection: the origin had closed the one kept alive")

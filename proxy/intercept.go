@@ -94,7 +94,7 @@ func (c *client) intercept(x *exchange, early *wire.Upstream) {
 		return
 	}
 	conn.kept = nil
-	c.facts.ClientTLS = wire.TLSFacts(secure.ConnectionState(), i.facts.Offered)
+	c.facts.ClientTLS = i.agreed(secure.ConnectionState())
 	c.enter(x, "https", i.up)
 	c.authority = authorityFor(x.req.Authority, i.facts.ServerName)
 	c.hello, c.broken = &i.hello, i.broken
@@ -120,10 +120,25 @@ func authorityFor(target, sni string) string {
 	return flow.Canonical("https", target)
 }
 
+// helloFacts is what a client's hello says, kept as it came.
+func helloFacts(hi *tls.ClientHelloInfo, kept []byte) *flow.TLS {
+	t := &flow.TLS{ServerName: hi.ServerName, Offered: hi.SupportedProtos}
+	wire.Fingerprint(t, kept)
+	return t
+}
+
+// agreed is what is known of the client's TLS connection when it stands.
+func (i *interception) agreed(s tls.ConnectionState) *flow.TLS {
+	t := wire.TLSFacts(s, i.facts.Offered)
+	t.JA3, t.JA4 = i.facts.JA3, i.facts.JA4
+	return t
+}
+
 // chooseConfig is called by crypto/tls when the ClientHello has been read.
 func chooseConfig(hi *tls.ClientHelloInfo) (*tls.Config, error) {
 	h := hi.Conn.(*helloConn)
 	h.keep = false
+	h.i.facts = helloFacts(hi, h.kept)
 	cfg, err := h.i.choose(hi)
 	if err == errPass {
 		h.quiet = true
@@ -133,7 +148,6 @@ func chooseConfig(hi *tls.ClientHelloInfo) (*tls.Config, error) {
 
 func (i *interception) choose(hi *tls.ClientHelloInfo) (*tls.Config, error) {
 	c, s := i.c, i.c.s
-	i.facts = &flow.TLS{ServerName: hi.ServerName, Offered: hi.SupportedProtos}
 	host, port, _ := net.SplitHostPort(i.x.target)
 	name := hi.ServerName
 	if name == "" {

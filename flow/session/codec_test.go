@@ -38,10 +38,10 @@ func everything() *flow.Flow {
 		},
 		Times: flow.Timings{Start: step(), DNSDone: step(), ConnectStart: step(), ConnectDone: step(), TLSDone: step(), RequestSent: step(), FirstByte: step(), End: step()},
 		Conn: flow.Conn{
-			Client: "c", Local: "l", Origin: "o", Target: "t", Upstream: "u", Reused: true, Process: "curl 17", Tunnel: "SOCKS5",
+			Client: "c", Local: "l", Origin: "o", Target: "t", Upstream: "u", Reused: true, Process: "curl 17", Tunnel: "SOCKS5", HTTP2: "1:65536|0|0|m,a,s,p",
 			Resolved: []string{"::1", ""}, Tried: []string{"[::1]:443: refused\xff"},
 			ClientTLS: &flow.TLS{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", ServerName: "s", ALPN: "h2", Offered: []string{"h2", ""},
-				JA3: "771,4865,0-23,29,0", JA4: "t13d0102h2_a_b", Unverified: "expired", Presented: "CN=me", Chain: []flow.Certificate{}},
+				JA3: "771,4865,0-23,29,0", JA4: "t13d0102h2_a_b", Unverified: "expired", Presented: "CN=me", Wanted: true, Chain: []flow.Certificate{}},
 			OriginTLS: &flow.TLS{
 				Subject: "CN=\xff", Issuer: "CN=ca", SANs: []string{}, SHA256: "ab", Verified: true,
 				Chain:    []flow.Certificate{{Subject: "CN=\xff", Issuer: "CN=ca", NotAfter: step()}, {}},
@@ -96,9 +96,9 @@ func TestEveryCutOfARecordIsRefused(t *testing.T) {
 // A file of a version that knew less is read with what it knew.
 func TestRecordOfTheFirstVersionIsRead(t *testing.T) {
 	f := everything()
-	f.Conn.Tunnel, f.Conn.Resolved, f.Conn.Tried, f.Fidelity = "", nil, nil, flow.Fidelity{}
+	f.Conn.Tunnel, f.Conn.HTTP2, f.Conn.Resolved, f.Conn.Tried, f.Fidelity = "", "", nil, nil, flow.Fidelity{}
 	for _, tls := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
-		tls.JA3, tls.JA4, tls.Unverified, tls.Presented, tls.Chain = "", "", "", "", nil
+		tls.JA3, tls.JA4, tls.Unverified, tls.Presented, tls.Wanted, tls.Chain = "", "", "", "", false, nil
 	}
 	e := &encoder{}
 	e.second(f)

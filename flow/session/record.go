@@ -64,6 +64,7 @@ func encodeRecord(f *flow.Flow) []byte {
 // second is what came with version 2.
 func (e *encoder) second(f *flow.Flow) {
 	e.str(f.Conn.Tunnel)
+	e.str(f.Conn.HTTP2)
 	e.strs(f.Conn.Resolved)
 	e.strs(f.Conn.Tried)
 	e.byte(byte(f.Fidelity.Request))
@@ -75,6 +76,7 @@ func (e *encoder) second(f *flow.Flow) {
 		for _, s := range marks(t) {
 			e.str(*s)
 		}
+		e.bool(t.Wanted)
 		if t.Chain == nil {
 			e.uint(0)
 			continue
@@ -89,7 +91,7 @@ func (e *encoder) second(f *flow.Flow) {
 }
 
 func (d *decoder) second(f *flow.Flow) {
-	f.Conn.Tunnel, f.Conn.Resolved, f.Conn.Tried = d.str(), d.strs(), d.strs()
+	f.Conn.Tunnel, f.Conn.HTTP2, f.Conn.Resolved, f.Conn.Tried = d.str(), d.str(), d.strs(), d.strs()
 	f.Fidelity = flow.Fidelity{Request: flow.Sameness(d.byte()), Response: flow.Sameness(d.byte())}
 	for _, t := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
 		if t == nil {
@@ -98,6 +100,7 @@ func (d *decoder) second(f *flow.Flow) {
 		for _, s := range marks(t) {
 			*s = d.str()
 		}
+		t.Wanted = d.bool()
 		if n := d.length(); n >= 0 {
 			t.Chain = make([]flow.Certificate, 0, min(n, flow.MaxChain))
 			for range n {

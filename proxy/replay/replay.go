@@ -289,7 +289,7 @@ func (e *exchange) trouble(ctx context.Context, h *wire.Head, err error) *wire.T
 		t.Side = "why403"
 		t.Text = fmt.Sprintf("the replay stopped reading after %d bytes of the answer", e.s.opt.MaxAnswer)
 	case e.resp == nil:
-		return wire.NoAnswer(e.f.Conn.Target, h, err)
+		return wire.NoAnswer(e.f.Conn.Target, h, err, e.f.Conn.OriginTLS)
 	default:
 		t.Text = fmt.Sprintf("the answer ended after %d bytes: %s", e.respBody.Size, wire.Readable(err))
 	}

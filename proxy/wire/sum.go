@@ -5,8 +5,6 @@ import (
 	"hash/crc32"
 	"io"
 	"strings"
-
-	"github.com/why403/why403/flow"
 )
 
 // Sum is the checksum of a stretch of bytes and its length. Two stretches with
@@ -145,12 +143,4 @@ func cutLine(b []byte) (line, rest []byte) {
 		i = len(b)
 	}
 	return b[:i], b[i:]
-}
-
-// Compared is flow.Same or flow.Differs.
-func Compared(same bool) flow.Sameness {
-	if same {
-		return flow.Same
-	}
-	return flow.Differs
 }

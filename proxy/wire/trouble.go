@@ -35,6 +35,9 @@ type Trouble struct {
 	Reason Reason
 	flow.Failure
 	Hint string // one sentence
+
+	TLS             *flow.TLS // of a handshake that failed, as far as it came
+	Resolved, Tried []string  // see flow.Conn
 }
 
 // dialTrouble tells the ways apart in which a connection to addr was not made.
@@ -91,22 +94,17 @@ func tlsTrouble(addr, name string, err error) *Trouble {
 		timeout net.Error
 	)
 	insecure := "to look at the exchange all the same, start why403 with --insecure"
+	if t.Text = notVerified(name, err); t.Text != "" {
+		t.Reason = NotVerified
+	}
 	switch {
 	case errors.As(err, &unknown):
-		t.Reason = NotVerified
-		t.Text = fmt.Sprintf("the certificate of %s is signed by %s, which this machine does not trust", name, issuer(unknown.Cert))
-		t.Hint = "a private authority or an intercepting proxy behind us; " + insecure
+		t.Hint = "a private authority or an intercepting proxy behind us: give why403 its certificate with --upstream-ca; " + insecure
 	case errors.As(err, &host):
-		t.Reason = NotVerified
-		t.Text = fmt.Sprintf("the certificate of %s is for other names: %s", name, names(host.Certificate))
 		t.Hint = "check the host and SNI; " + insecure
 	case errors.As(err, &invalid):
-		t.Reason = NotVerified
-		t.Text = fmt.Sprintf("the certificate of %s is not valid: %s", name, strings.TrimPrefix(invalid.Error(), "x509: "))
 		t.Hint = "check the server's certificate and this machine's clock; " + insecure
 	case errors.As(err, &roots):
-		t.Reason = NotVerified
-		t.Text = "this machine has no list of trusted authorities"
 		t.Hint = "install the system's CA certificates; " + insecure
 	case errors.As(err, &record):
 		t.Text = fmt.Sprintf("%s does not speak TLS on this port", addr)
@@ -128,9 +126,30 @@ func tlsTrouble(addr, name string, err error) *Trouble {
 	return t
 }
 
+// notVerified says why the chain of an origin called name does not verify; "" if err says something else.
+func notVerified(name string, err error) string {
+	var (
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		roots   x509.SystemRootsError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return fmt.Sprintf("the certificate of %s is signed by %s, which this machine does not trust", name, issuer(unknown.Cert))
+	case errors.As(err, &host):
+		return fmt.Sprintf("the certificate of %s is for other names: %s", name, names(host.Certificate))
+	case errors.As(err, &invalid):
+		return fmt.Sprintf("the certificate of %s is not valid: %s", name, strings.TrimPrefix(invalid.Error(), "x509: "))
+	case errors.As(err, &roots):
+		return "this machine has no list of trusted authorities"
+	}
+	return ""
+}
+
 // NoAnswer says why no final head came from addr: head is as much of one as
-// there is, err what ReadHead or ParseResponse said.
-func NoAnswer(addr string, head *Head, err error) *Trouble {
+// there is, err what ReadHead or ParseResponse said, secure the TLS that was spoken, if it was.
+func NoAnswer(addr string, head *Head, err error, secure *flow.TLS) *Trouble {
 	t := &Trouble{Reason: Garbage, Failure: flow.Failure{Side: "origin", Op: "parse"},
 		Hint: "check the port, and whether the server speaks another protocol there"}
 	var f *Fault
@@ -145,6 +164,13 @@ func NoAnswer(addr string, head *Head, err error) *Trouble {
 		t.Reason, t.Op = HandshakeFailed, "tls"
 		t.Text = fmt.Sprintf("%s refused the TLS connection: %s", addr, strings.TrimPrefix(Readable(err), "tls: "))
 		t.Hint = "the server may want a client certificate"
+		switch {
+		case secure == nil:
+		case secure.Wanted && secure.Presented == "":
+			t.Hint = wantsCertificate
+		case secure.Wanted:
+			t.Hint = "the server does not accept the client certificate that it got: " + secure.Presented
+		}
 	default:
 		t.Reason, t.Op = BrokenUpstream, "read"
 		t.Text = fmt.Sprintf("%s closed the connection without an answer (%s)", addr, Readable(err))

@@ -28,6 +28,10 @@ type Dialer struct {
 	Refuse func(net.Conn) *Trouble
 	// Via is the proxy after us that origins are reached through; nil: none. Dial connects to it then.
 	Via *Proxy
+	// Identities are the certificates that origins get when they ask for one.
+	Identities Identities
+	// MinTLS and MaxTLS bound the versions that origins are offered, whatever a Hello says; 0: no bound.
+	MinTLS, MaxTLS uint16
 }
 
 // Hello is what a TLS connection to an origin asks for.
@@ -51,6 +55,9 @@ type Upstream struct {
 	TLS      *flow.TLS
 	Leaf     *x509.Certificate // of a chain that verified
 	Out      Outlet            // sums what Write wrote
+
+	Resolved []string // see flow.Conn
+	Tried    []string
 }
 
 // Write writes to the connection, and sums what was written in Out.
@@ -83,11 +90,15 @@ func (d *Dialer) direct(ctx context.Context, addr string) (*Upstream, *Trouble) 
 	defer cancel()
 	dial := d.Dial
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		dial = plain().DialContext
 	}
-	c, err := dial(u.watch(ctx), "tcp", addr)
+	ctx, over := u.watch(ctx)
+	c, err := dial(ctx, "tcp", addr)
+	over()
 	if err != nil {
-		return nil, dialTrouble(addr, err)
+		t := dialTrouble(addr, err)
+		t.Resolved, t.Tried = u.Resolved, u.Tried
+		return nil, t
 	}
 	if d.Refuse != nil {
 		if t := d.Refuse(c); t != nil {
@@ -103,33 +114,54 @@ func (d *Dialer) direct(ctx context.Context, addr string) (*Upstream, *Trouble) 
 	return u, nil
 }
 
-// watch notes the moments of dialling. Dials that race each other report from
-// their own goroutines, the slower ones even after the winner is in use.
-func (u *Upstream) watch(ctx context.Context) context.Context {
+// plain dials as RFC 8305 wants it: IPv6 and IPv4 are tried by turns, the other
+// family 250 ms later (section 5), and whichever connects first is taken.
+func plain() *net.Dialer { return &net.Dialer{FallbackDelay: 250 * time.Millisecond} }
+
+// watch notes the moments of dialling, the addresses, and what failed, in u
+// when over is called. Dials that race each other report from their own
+// goroutines, the slower ones even after the winner is in use.
+func (u *Upstream) watch(ctx context.Context) (_ context.Context, over func()) {
 	var mu sync.Mutex
-	t, over := flow.Timings{}, false
-	note := func(at *time.Time, last bool) {
+	var t flow.Timings
+	var resolved, tried []string
+	done := false
+	note := func(f func()) {
 		mu.Lock()
 		defer mu.Unlock()
-		if over {
-			return
-		}
-		if at.IsZero() || last {
-			*at = time.Now()
-		}
-		if last {
-			over, u.Times = true, t
+		if !done {
+			f()
 		}
 	}
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		DNSDone:      func(httptrace.DNSDoneInfo) { note(&t.DNSDone, false) },
-		ConnectStart: func(string, string) { note(&t.ConnectStart, false) },
-		ConnectDone: func(_, _ string, err error) {
-			if err == nil {
-				note(&t.ConnectDone, true)
-			}
+	first := func(at *time.Time) {
+		if at.IsZero() {
+			*at = time.Now()
+		}
+	}
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		DNSDone: func(i httptrace.DNSDoneInfo) {
+			note(func() {
+				first(&t.DNSDone)
+				for _, a := range i.Addrs[:min(len(i.Addrs), flow.MaxAddresses)] {
+					resolved = append(resolved, a.String())
+				}
+			})
+		},
+		ConnectStart: func(string, string) { note(func() { first(&t.ConnectStart) }) },
+		ConnectDone: func(_, addr string, err error) {
+			note(func() {
+				switch {
+				case err == nil:
+					first(&t.ConnectDone)
+				case len(tried) < flow.MaxAddresses:
+					tried = append(tried, addr+": "+Readable(err))
+				}
+			})
 		},
 	})
+	return ctx, func() {
+		note(func() { done, u.Times, u.Resolved, u.Tried = true, t, resolved, tried })
+	}
 }
 
 func (u *Upstream) use(c net.Conn) {
@@ -140,40 +172,71 @@ func (u *Upstream) use(c net.Conn) {
 func (d *Dialer) Secure(ctx context.Context, u *Upstream, addr string, h Hello) *Trouble {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	verified := false
-	under := u.Conn
+	words := &firstWords{Conn: u.Conn}
 	if len(u.R.Buffered()) > 0 { // came behind the answer of a proxy
-		under = &readAhead{u.Conn, u.R}
+		words.Conn = &readAhead{u.Conn, u.R}
 	}
-	c := tls.Client(under, &tls.Config{
+	facts := &flow.TLS{ServerName: h.ServerName, Offered: h.Protocols}
+	var leaf *x509.Certificate
+	lowest, highest := d.versions(h)
+	c := tls.Client(words, &tls.Config{
 		ServerName: h.ServerName,
 		NextProtos: h.Protocols,
-		MinVersion: h.Min,
-		MaxVersion: h.Max,
+		MinVersion: lowest,
+		MaxVersion: highest,
 		// The chain is verified below: crypto/tls would insist on sending the name that it verifies.
 		InsecureSkipVerify:          true,
 		DynamicRecordSizingDisabled: true,
+		GetClientCertificate: func(ask *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			facts.Wanted = true
+			return d.Identities.present(h.Verify, ask, facts), nil
+		},
 		VerifyConnection: func(s tls.ConnectionState) error {
+			describe(facts, s)
 			err := d.verify(s, h.Verify)
-			verified = err == nil
+			if err == nil {
+				facts.Verified, leaf = true, s.PeerCertificates[0]
+				return nil
+			}
+			if facts.Unverified = notVerified(h.Verify, err); facts.Unverified == "" {
+				facts.Unverified = Readable(err)
+			}
 			if d.Insecure {
 				return nil
 			}
 			return err
 		},
 	})
-	if err := c.HandshakeContext(ctx); err != nil {
+	err := c.HandshakeContext(ctx)
+	Fingerprint(facts, words.said)
+	words.said = nil
+	if err != nil {
 		u.Close()
-		return tlsTrouble(addr, h.Verify, err)
+		t := tlsTrouble(addr, h.Verify, err)
+		if facts.Wanted && facts.Presented == "" && t.Reason == HandshakeFailed {
+			t.Hint = wantsCertificate
+		}
+		t.TLS = facts
+		return t
 	}
 	u.use(c)
 	u.Times.TLSDone = time.Now()
-	u.TLS = TLSFacts(c.ConnectionState(), h.Protocols)
-	u.TLS.ServerName, u.TLS.Verified = h.ServerName, verified
-	if certs := c.ConnectionState().PeerCertificates; verified && len(certs) > 0 {
-		u.Leaf = certs[0]
-	}
+	u.TLS, u.Leaf = facts, leaf
 	return nil
+}
+
+const wantsCertificate = "the server asked for a client certificate and got none: give why403 the one to use with --client-cert"
+
+// versions are those of h within the bounds of d. Where they do not meet, d's are offered: they were asked for.
+func (d *Dialer) versions(h Hello) (lowest, highest uint16) {
+	lowest, highest = max(h.Min, d.MinTLS), h.Max
+	if d.MaxTLS != 0 && (highest == 0 || highest > d.MaxTLS) {
+		highest = d.MaxTLS
+	}
+	if highest != 0 && lowest > highest {
+		return d.MinTLS, d.MaxTLS
+	}
+	return lowest, highest
 }
 
 func (d *Dialer) verify(s tls.ConnectionState, name string) error {
@@ -198,24 +261,28 @@ func (c *readAhead) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // TLSFacts is what is worth recording of a TLS connection.
 func TLSFacts(s tls.ConnectionState, offered []string) *flow.TLS {
-	t := &flow.TLS{
-		Version:     tls.VersionName(s.Version),
-		CipherSuite: tls.CipherSuiteName(s.CipherSuite),
-		ServerName:  s.ServerName,
-		ALPN:        s.NegotiatedProtocol,
-		Offered:     offered,
-	}
-	if len(s.PeerCertificates) > 0 {
-		leaf := s.PeerCertificates[0]
-		sum := sha256.Sum256(leaf.Raw)
-		t.Subject, t.Issuer, t.NotAfter = leaf.Subject.String(), leaf.Issuer.String(), leaf.NotAfter
-		t.SHA256 = hex.EncodeToString(sum[:])
-		t.SANs = append(t.SANs, leaf.DNSNames...)
-		for _, ip := range leaf.IPAddresses {
-			t.SANs = append(t.SANs, ip.String())
-		}
-	}
+	t := &flow.TLS{ServerName: s.ServerName, Offered: offered}
+	describe(t, s)
 	return t
+}
+
+// describe fills in what s says, but for the name that was asked for.
+func describe(t *flow.TLS, s tls.ConnectionState) {
+	t.Version, t.CipherSuite, t.ALPN = tls.VersionName(s.Version), tls.CipherSuiteName(s.CipherSuite), s.NegotiatedProtocol
+	if len(s.PeerCertificates) == 0 {
+		return
+	}
+	leaf := s.PeerCertificates[0]
+	sum := sha256.Sum256(leaf.Raw)
+	t.Subject, t.Issuer, t.NotAfter = leaf.Subject.String(), leaf.Issuer.String(), leaf.NotAfter
+	t.SHA256 = hex.EncodeToString(sum[:])
+	t.SANs = append(t.SANs, leaf.DNSNames...)
+	for _, ip := range leaf.IPAddresses {
+		t.SANs = append(t.SANs, ip.String())
+	}
+	for _, c := range s.PeerCertificates[:min(len(s.PeerCertificates), flow.MaxChain)] {
+		t.Chain = append(t.Chain, flow.Certificate{Subject: c.Subject.String(), Issuer: c.Issuer.String(), NotAfter: c.NotAfter})
+	}
 }
 
 // Alive reports whether u can carry a request: the origin has neither closed
