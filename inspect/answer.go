@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/inspect/vendors"
 )
 
 // phrase is one thing that an answer says: a string of a JSON document, a piece
@@ -52,11 +53,7 @@ func readAnswer(m *flow.Message) *answer {
 		data = data[:BodyLimit]
 	}
 	a := &answer{body: string(data)}
-	if len(data) <= 64<<10 {
-		a.lower = strings.ToLower(a.body)
-	} else {
-		a.lower = strings.ToLower(a.body[:64<<10])
-	}
+	a.lower = vendors.Lower(a.body[:min(len(a.body), 64<<10)])
 	for _, f := range m.Header {
 		a.fromHeader(f, "response.header:")
 	}
@@ -296,7 +293,7 @@ func (a *answer) fromMarkup(s string) {
 			element = name
 		}
 		if element == "script" || element == "style" {
-			end := strings.Index(strings.ToLower(s[i:min(len(s), i+64<<10)]), "</"+element)
+			end := strings.Index(vendors.Lower(s[i:min(len(s), i+64<<10)]), "</"+element)
 			if end < 0 {
 				return
 			}

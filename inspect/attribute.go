@@ -39,7 +39,7 @@ func (c *Case) attribute() answerer {
 
 func (c *Case) attributed() answerer {
 	for _, h := range c.hits() {
-		if h.Logged {
+		if h.Logged || h.Elsewhere {
 			continue
 		}
 		return fromHit(h)

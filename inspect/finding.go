@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/inspect/vendors"
 )
 
 // Basis is what a finding rests on. Among findings of the same confidence the
@@ -81,6 +82,27 @@ func (f Finding) By(vendor Name) Finding { f.Vendor = vendor; return f }
 func (f Finding) Then(format string, args ...any) Finding {
 	f.NextStep = fmt.Sprintf(format, args...)
 	return f
+}
+
+// tellsApart reports whether the product that calls a token invalid for certain
+// has words of its own for the narrower cause: then it would have used them.
+func (f Finding) tellsApart(narrow Name) bool {
+	if f.Cause != InvalidToken || f.Confidence < flow.Certain || f.Vendor == "" {
+		return false
+	}
+	if narrow == MalformedToken {
+		return true // whoever says more of a token than that has read it
+	}
+	v := vendors.ByID(string(f.Vendor))
+	if v == nil {
+		return false
+	}
+	for _, d := range v.Decisions {
+		if d.Cause == string(narrow) && !d.Logged && d.Other == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // Titled gives the headline, at most 40 cells.

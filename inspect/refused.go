@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func (c *Case) refused() bool {
 	if flow.RefusedByStatus(f.Response.Status) {
 		return !c.challenged()
 	}
-	return len(c.hits()) > 0 || c.softly()
+	return slices.ContainsFunc(c.hits(), func(h vendors.Hit) bool { return !h.Elsewhere }) || c.softly()
 }
 
 // softStatuses are those under which applications refuse what others answer

@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"regexp"
+	"strings"
 
 	"github.com/why403/why403/flow"
 )
@@ -100,6 +101,10 @@ func (c *Case) inContext(f *Finding) {
 			f.Cause = InvalidToken
 		}
 	case InvalidToken:
+		if jwt == nil && c.signs() && strings.Contains(f.Summary, "ignature") {
+			f.Cause = SignatureMismatch // of the request: there is no token with a signature
+			return
+		}
 		if len(creds) == 0 {
 			// Nothing was sent: what is invalid is its absence, or a token in the body.
 			f.Cause, f.Confidence = MissingToken, flow.Likely
@@ -189,7 +194,7 @@ func (c *Case) grpcFinding(explained bool) (Finding, bool) {
 // decided reports whether the answer itself carries a product's decision.
 func (c *Case) decided() bool {
 	for _, h := range c.hits() {
-		if !h.Logged && h.Confidence != "possible" {
+		if !h.Logged && !h.Elsewhere && h.Confidence != "possible" {
 			return true
 		}
 	}

@@ -27,6 +27,14 @@ Only methods that change something are checked. The answer often does not say th
 		switch {
 		case t.token.value == "":
 			return c.csrfAbsent(t, said)
+		case t.cookie.name == "" && c.csrfCookieOf(c.Success) != "":
+			name := c.csrfCookieOf(c.Success)
+			f := because("the CSRF token came without the cookie %s that the accepted request #%d had", name, c.Success.ID).At(layerApp).
+				Quote(Evidence{Where: t.token.where, Quote: t.token.value}).Quote(Evidence{Where: "diff", Quote: name})
+			if t.vendor != nil {
+				f = f.By(Name(t.vendor.ID))
+			}
+			return f.With("send the token with its cookie", c.csrfPatch(t)...).Likely()
 		case t.vendor != nil && t.scheme.Cookies != nil && t.cookie.name == "" && len(cookies(c.req())) == 0:
 			f := because("the CSRF token came without the cookie that it belongs to").Quote(Evidence{Where: t.token.where, Quote: t.token.value}).By(Name(t.vendor.ID)).At(layerApp)
 			if said {
@@ -116,6 +124,19 @@ func (c *Case) doubleSubmitAccepted(t csrfState) bool {
 		v = u
 	}
 	return v == t.expected.value
+}
+
+// csrfCookieOf is the name of the CSRF cookie that a flow's request carried, "" if it carried none.
+func (c *Case) csrfCookieOf(f *flow.Flow) string {
+	if f == nil {
+		return ""
+	}
+	for _, ck := range cookies(f.Request) {
+		if csrfName(ck.name) {
+			return ck.name
+		}
+	}
+	return ""
 }
 
 // bearer reports whether the request authenticates with a header: then no CSRF

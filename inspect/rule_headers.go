@@ -63,7 +63,8 @@ func common(low string) bool {
 
 var duplicateHeader = &Rule{
 	Name: "duplicate-header", Cause: DuplicateHeader, Title: "a header that may come once came twice", Item: 4,
-	Doc: `Authorization, Content-Type, Host and Origin may occur once (RFC 9110, 5.3). Two of them are refused, or the server takes the one that was not meant.`,
+	Doc: `Authorization, Content-Type, Host and Origin may occur once (RFC 9110, 5.3). Two of them are refused, or the server takes the one that was not meant. A field of the application's own that came twice
+arrives there as "a, a"; it counts where the accepted request had it once and nothing else differs.`,
 	Run: func(c *Case) []Finding {
 		if c.AnswerSpeaksFor(Not(DuplicateHeader, MalformedToken, InvalidToken)) {
 			return nil
@@ -75,6 +76,15 @@ var duplicateHeader = &Rule{
 			f := because("%s was sent %d times", n, c.req().Header.Count(n)).On(ByComputation).Quote(Evidence{Where: "request.header:" + n, Quote: c.req().Header.Get(n)}).
 				With("send it once", dropHeader(c.req(), n, c.req().Header.Count(n)-1))
 			return f.Likely()
+		}
+		if c.Success == nil || c.AnswerSpeaksFor(Not(DuplicateHeader)) {
+			return nil
+		}
+		for _, h := range c.req().Header {
+			if n := c.req().Header.Count(h.Name); n > 1 && c.okReq().Header.Count(h.Name) == 1 && !idle(h.Name) && !common(strings.ToLower(h.Name)) && !equalFold(h.Name, "Cookie") && !c.othersDifferHeader(h.Name) {
+				return because("%s was sent %d times; the accepted request #%d had it once, and nothing else differs", h.Name, n, c.Success.ID).Quote(Evidence{Where: "request.header:" + h.Name, Quote: h.Value}).
+					With("send it once", dropHeader(c.req(), h.Name, n-1)).Likely()
+			}
 		}
 		return nil
 	},

@@ -50,6 +50,10 @@ If Origin equals the public host and is refused all the same, a proxy in front l
 			if said {
 				return f.Likely()
 			}
+			if ok := c.okReq().Header.Get("Sec-Fetch-Site"); ok != "" && ok != s && !c.othersDifferHeader("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest") {
+				f.Summary += "; the accepted request #" + itoa(int(c.Success.ID)) + " had " + clip(ok, 20)
+				return f.Likely()
+			}
 			return f.On(ByHabit).Possible()
 		}
 		return nil

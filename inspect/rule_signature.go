@@ -104,7 +104,7 @@ var clockSkew = &Rule{
 	Name: "clock-skew", Cause: ClockSkew, Title: "the request's time is far from the server's", Item: 4,
 	Doc: `Signed requests carry their time (X-Amz-Date, X-Timestamp, X-Slack-Request-Timestamp, x-ms-date). Servers refuse one that is more than some minutes off theirs (AWS 15, Slack 5): it shows in the Date of the answer.`,
 	Run: func(c *Case) []Finding {
-		if c.AnswerSpeaksFor(Not(ClockSkew, SignatureMismatch, ExpiredToken)) || !c.signs() {
+		if c.AnswerSpeaksFor(Not(ClockSkew, SignatureMismatch, ExpiredToken)) {
 			return nil
 		}
 		server, ok := httpDate(c.resp().Header.Get("Date"))
@@ -113,8 +113,8 @@ var clockSkew = &Rule{
 		}
 		for _, f := range c.req().Header {
 			at, ok := requestTime(f.Name, f.Value)
-			if !ok {
-				continue
+			if !ok || !c.signs() && !c.freshWhenAccepted(f.Name) {
+				continue // without a signature a time is looked at by few servers
 			}
 			if d := at.Sub(server).Abs(); d > skewLimit {
 				g := because("%s is %s off the server's Date", f.Name, span(d)).On(ByComputation).Quote(Evidence{Where: "request.header:" + f.Name, Quote: f.Value}).Quote(Evidence{Where: "response.header:Date", Quote: c.resp().Header.Get("Date")})
@@ -126,6 +126,17 @@ var clockSkew = &Rule{
 		}
 		return nil
 	},
+}
+
+// freshWhenAccepted reports whether the accepted request had a time in this
+// field that was close to its server's.
+func (c *Case) freshWhenAccepted(name string) bool {
+	if c.Success == nil || c.Success.Response == nil {
+		return false
+	}
+	at, ok := requestTime(name, c.okReq().Header.Get(name))
+	server, known := httpDate(c.Success.Response.Header.Get("Date"))
+	return ok && known && at.Sub(server).Abs() <= skewLimit
 }
 
 func requestTime(name, v string) (time.Time, bool) {

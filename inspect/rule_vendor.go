@@ -53,6 +53,11 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 	for _, q := range h.Quotes {
 		f = f.Quote(Evidence(q))
 	}
+	if h.Elsewhere {
+		f.Summary = "the answer has the form in which " + v.Name + " says: " + say
+		f.Vendor, f.Layer, f.Confidence, f.Basis = "", "", flow.Possible, ByHabit
+		return f
+	}
 	if id := v.SupportID(c.exchange()); id != "" {
 		if f.NextStep == "" {
 			f.NextStep = titleNext(f.Cause)

@@ -318,7 +318,7 @@ func fieldsOf(text string) (h flow.Header) {
 // TestPanicIsOurs: a rule that fails is a finding about us, not a crash.
 func TestPanicIsOurs(t *testing.T) {
 	broken := &Rule{Name: "broken", Run: func(*Case) []Finding { panic("index out of range") }}
-	fs := broken.run(&Case{Flow: &flow.Flow{}})
+	fs := broken.run(&Case{Flow: &flow.Flow{Request: &flow.Message{}}})
 	if len(fs) != 1 || !strings.Contains(fs[0].Summary, `why403's own rule "broken" failed`) {
 		t.Errorf("got %+v", fs)
 	}

@@ -1,6 +1,9 @@
 package vendors
 
 import (
+	"cmp"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +42,9 @@ type Quote struct {
 type Hit struct {
 	*Section
 	Quotes []Quote
+	// Elsewhere is true where the host is none of the service's: somebody else
+	// uses the same codes, and may mean the same by them.
+	Elsewhere bool
 }
 
 // Decisions returns the decisions that hold for x, in the order of the files.
@@ -54,10 +60,59 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 			continue
 		}
 		if q, ok := s.holds(x); ok {
-			out = append(out, Hit{s, q})
+			out = append(out, Hit{s, q, s.Vendor.elsewhere(x.Host) && !s.signed() && !wordy(q)})
 		}
 	}
+	slices.SortStableFunc(out, func(a, b Hit) int { return cmp.Compare(b.strength(), a.strength()) })
 	return out
+}
+
+// elsewhere reports whether host is none of those that the service has. A name
+// for documentation (RFC 2606, 2 and 3) stands for the real one in a transcript.
+func (v *Vendor) elsewhere(host string) bool {
+	return v.At != nil && !v.At.re().MatchString(host) && !documentation.MatchString(host)
+}
+
+var documentation = regexp.MustCompile(`(?i)(^|\.)(example|example\.(com|net|org))(:\d+)?$`)
+
+// wordy reports whether a quotation is a sentence that hardly anybody else would
+// word so: a gateway passes on what the service said.
+func wordy(quotes []Quote) bool {
+	return slices.ContainsFunc(quotes, func(q Quote) bool { return len(q.Quote) >= 40 })
+}
+
+// signed reports whether the section rests on a header that no other product sets.
+func (s *Section) signed() bool {
+	return slices.ContainsFunc(s.Conds, func(c *Cond) bool {
+		return !c.Not && (c.Kind == "header" && !plain[Lower(c.Name)] && !shared[Lower(c.Name)] || c.Kind == "log")
+	})
+}
+
+// shared fields are set by many products: they are a mark of a decision only with what else a section asks for.
+var shared = map[string]bool{"www-authenticate": true, "retry-after": true, "x-request-id": true, "x-ratelimit-remaining": true, "ratelimit-remaining": true, "content-length": true, "cache-control": true}
+
+// strength orders the hits in one answer: the surer first, then what is shown by
+// more: a product that asks for several things or a long sentence is likelier to
+// be the one than a product that asks for a word.
+func (h Hit) strength() int {
+	n := 0
+	for _, q := range h.Quotes {
+		if q.Where == "response.body" { // of fields and lines the whole is quoted
+			n += min(len(q.Quote), 80)
+		}
+	}
+	if h.signed() {
+		n += 40
+	}
+	n += 10 * min(len(h.Conds), 9)
+	switch {
+	case h.Elsewhere:
+	case h.Confidence == "certain":
+		n += 2000
+	case h.Confidence == "likely":
+		n += 1000
+	}
+	return n
 }
 
 // byStatus keeps, for each status met, the decisions that can hold under it:
@@ -113,7 +168,7 @@ func Answerers(x *Exchange) []Hit {
 	for _, v := range All() {
 		for _, s := range v.Answered {
 			if q, ok := s.holds(x); ok {
-				out = append(out, Hit{s, q})
+				out = append(out, Hit{s, q, false})
 				break
 			}
 		}

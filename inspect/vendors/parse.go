@@ -71,6 +71,12 @@ func (v *Vendor) top(word, rest string) (*Section, error) {
 			return nil, err
 		}
 		v.Server = c
+	case "at":
+		c, err := condition("host", "~ "+rest)
+		if err != nil {
+			return nil, err
+		}
+		v.At = c
 	case "csrf":
 		s, err := scheme(rest)
 		if err != nil {
@@ -177,7 +183,7 @@ type Cond struct {
 // otherwise show only where it is needed.
 func Check() error {
 	for _, v := range All() {
-		conds := []*Cond{v.Server}
+		conds := []*Cond{v.Server, v.At}
 		for _, id := range v.IDs {
 			conds = append(conds, id.Cond)
 		}

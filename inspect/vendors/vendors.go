@@ -11,6 +11,7 @@
 //	log …, setting …, support …      where to look, whom to ask and with which id
 //	csrf cookie=… header=… field=…   where its CSRF token travels
 //	server ^nginx                    what its Server field looks like
+//	at \.slack\.com$                 of a service: its hosts. Elsewhere its codes are somebody else's
 //
 //	answered                         conditions that show that it made the answer
 //	  header Server ~ ^WSGIServer
@@ -52,6 +53,7 @@ type Vendor struct {
 	IDs     []ID   // where the answer carries the id to quote
 	CSRF    []Scheme
 	Server  *Cond // what its Server field looks like; nil: it has none of its own
+	At      *Cond // the hosts of a service that runs nowhere else; nil: it may run anywhere
 	// Answered: any of these shows that the product made the answer.
 	Answered  []*Section
 	Decisions []*Section
