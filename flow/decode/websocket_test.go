@@ -92,7 +92,9 @@ func deflater(takeover bool) func(string) string {
 	}
 }
 
-func extensions(s string) flow.Header { return flow.Header{{Name: "sec-websocket-extensions", Value: s}} }
+func extensions(s string) flow.Header {
+	return flow.Header{{Name: "sec-websocket-extensions", Value: s}}
+}
 
 func TestWebSocket(t *testing.T) {
 	long := strings.Repeat("x", 70_000)
@@ -141,8 +143,8 @@ func TestWebSocket(t *testing.T) {
 			if got := told(Split(NewWebSocket(c.client, extensions(c.ext)), []byte(c.in), 100)); !cmp.Equal(c.want, got) {
 				t.Error(cmp.Diff(c.want, got))
 			}
-			if len(c.in) > 500_000 {
-				return
+			if c.ext != "" && len(c.in) > 2000 {
+				return // inflating it again and again shows nothing more
 			}
 			for _, steps := range [][]int{{1}, {2, 7, 3}, {4000}} {
 				if got := told(glued(inSteps(NewWebSocket(c.client, extensions(c.ext)), c.in, steps...))); !cmp.Equal(told(glued(Split(NewWebSocket(c.client, extensions(c.ext)), []byte(c.in), 100))), got) {
