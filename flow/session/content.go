@@ -11,7 +11,7 @@ type content struct {
 }
 
 const (
-	chunkSize = 256 << 10 // bytes of a body that make a chunk
+	chunkSize = 256 << 10 // bytes of a body that make a chunk; up to twice as many if no more are there
 	headCost  = 512       // bytes a flow takes in memory beside its head, about
 
 	maxInterim = 64 // informational responses of a flow that are kept; who sends more than a few sends them without end
@@ -64,7 +64,11 @@ func (s *Store) flush(l *live, j *job, c *content, key int64) {
 			c.cut, c.pending = true, nil
 			return
 		}
-		data := c.pending.cut(chunkSize)
+		n := c.pending.size()
+		if n >= 2*chunkSize {
+			n = chunkSize
+		}
+		data := c.pending.cut(n)
 		j.chunks = append(j.chunks, chunk{key: key + at, of: c, data: data})
 		j.cost += int64(data.size())
 		c.queued = append(c.queued, data)

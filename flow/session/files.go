@@ -186,7 +186,7 @@ func quiet(path string) access {
 
 // fileSize is what the session takes on disk.
 func fileSize(path string) (n int64) {
-	for _, name := range []string{path, path + "-wal"} {
+	for _, name := range []string{path, path + "-wal", path + spillSuffix} {
 		if st, err := os.Stat(name); err == nil {
 			n += st.Size()
 		}
@@ -222,7 +222,7 @@ func Remove(path string) error {
 		return err
 	}
 	var all error
-	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+	for _, name := range []string{path, path + "-wal", path + "-shm", path + spillSuffix} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			all = errors.Join(all, err)
 		}

@@ -23,8 +23,8 @@ type recent struct {
 	size   int64
 }
 
-// keep adds a flow whose End was committed, if all of its bodies came with that commit.
-func (s *Store) keep(j *job) {
+// remember adds a flow whose End was committed, if all of its bodies came with that commit.
+func (s *Store) remember(j *job) {
 	r := &recent{flow: j.flow, size: headCost + cost(j.flow.Request) + cost(j.flow.Response)}
 	body := int64(0)
 	for i := range j.chunks {

@@ -13,7 +13,8 @@ const applicationID = 0x77343033
 //
 // Table flow is what lists need, in id order: the row and the note as blobs,
 // since a scan of 100,000 rows must fit into a tenth of a second. The rest of
-// a flow stands in record, its bodies as chunks in body (bodyKey), messages of
+// a flow stands in record, its bodies as chunks in body (bodyKey; a number is
+// the place of a chunk in the file beside, see spill.go), messages of
 // upgraded connections and of bodies in frame (bodyKey too; what column size
 // holds beside the size says frameRow.word). endpoint and host number the keys by
 // which histories are asked for; their columns are BLOBs because what comes
@@ -47,7 +48,10 @@ CREATE TABLE session (
 	refused INTEGER NOT NULL,  -- of these
 	lost INTEGER NOT NULL      -- flows not kept, with or without a row
 );
-`}
+`, `` /* 2: numbers in body */}
+
+// readable is the oldest version that can be read as it is; a variable for tests.
+var readable = 1
 
 // schemaVersion is the version that this program reads and writes.
 func schemaVersion() int { return len(migrations) }
@@ -101,8 +105,8 @@ func check(ctx context.Context, c *conn, path string, writable bool) error {
 	switch now := schemaVersion(); {
 	case int(v) > now:
 		return fmt.Errorf("%s: %w (version %d, this one reads up to %d)", path, ErrNewer, v, now)
-	case int(v) < now && !writable:
-		return fmt.Errorf("%s: %w (version %d, this one reads %d)", path, ErrOlder, v, now)
+	case int(v) < readable && !writable:
+		return fmt.Errorf("%s: %w (version %d, this one reads %d to %d)", path, ErrOlder, v, readable, now)
 	}
 	strange := ""
 	err = c.query(ctx, "SELECT type, name, coalesce(sql, '') LIKE '%virtual%' FROM sqlite_schema", func(r row) bool {

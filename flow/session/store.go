@@ -44,6 +44,7 @@ type Store struct {
 	stale    bool  // the file's endpoints are of other rules than flow.TemplateVersion, and cannot be written anew
 	lock     *lock // nil: reading only
 	readers  *pool
+	spilled  spillReader
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	remove   func() error // what goes with the store; nil: nothing
@@ -141,7 +142,7 @@ func Open(path string, o Options) (*Store, error) {
 func newStore(path string, o Options) *Store {
 	s := &Store{
 		path: path, o: o, signal: make(chan struct{}, 1), stopped: make(chan struct{}), moved: make(chan struct{}),
-		hangAfter: hangAfter, retryAfter: retryAfter,
+		hangAfter: hangAfter, retryAfter: retryAfter, spilled: spillReader{path: path + spillSuffix},
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
@@ -341,7 +342,7 @@ func (s *Store) Close() error {
 	}
 	<-s.stopped
 	s.cancel()
-	err := errors.Join(s.closeErr, s.readers.close())
+	err := errors.Join(s.closeErr, s.readers.close(), s.spilled.close())
 	if s.lock != nil {
 		s.lock.release()
 	}

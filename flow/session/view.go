@@ -161,15 +161,18 @@ func (b *bodyReader) fetch() error {
 		b.chunk, b.side.rest = b.side.rest[0], b.side.rest[1:]
 		return nil
 	}
-	found := false
+	found, far := false, place(0)
 	err := b.s.read(b.ctx, func(c *conn) error {
 		return c.query(b.ctx, "SELECT data FROM body WHERE key = ?", func(r row) bool {
-			b.chunk, found = r.bytes(0), true
+			b.chunk, far, found = r.bytes(0), place(r.int(0)), true
 			return false
 		}, b.next)
 	})
 	if err == nil && !found {
 		err = io.ErrUnexpectedEOF // the file has lost it
+	}
+	if err == nil && far != 0 {
+		b.chunk, err = b.s.spilled.read(far)
 	}
 	b.next++
 	return err

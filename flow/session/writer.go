@@ -85,7 +85,7 @@ func (s *Store) kick() {
 // write is the writer: it owns c, and everything that changes the file goes through it.
 func (s *Store) write(c *conn) {
 	defer close(s.stopped)
-	w := &writer{s: s, c: c, endpoints: map[string]int64{}, hosts: map[string]int64{}}
+	w := &writer{s: s, c: c, spill: spillWriter{path: s.path + spillSuffix}, endpoints: map[string]int64{}, hosts: map[string]int64{}}
 	tick := time.NewTicker(s.hangAfter)
 	defer tick.Stop()
 	for {
@@ -111,7 +111,7 @@ func (s *Store) write(c *conn) {
 			break
 		}
 	}
-	s.closeErr = errors.Join(s.closeErr, c.close())
+	s.closeErr = errors.Join(s.closeErr, c.close(), w.spill.close())
 }
 
 // gather waits until there is enough work, or work that is old enough, or somebody waits for it, or the store closes.
@@ -243,7 +243,7 @@ func (s *Store) commitRow(j *job) {
 		if d := e.live.done; d != nil {
 			close(d)
 		}
-		s.keep(j)
+		s.remember(j)
 		s.settle(e)
 		s.place(e, j.row.Rev)
 	case jobLost:
@@ -269,6 +269,7 @@ func (s *Store) commitRow(j *job) {
 type writer struct {
 	s                *Store
 	c                *conn
+	spill            spillWriter
 	endpoints, hosts map[string]int64 // numbers known from the tables; bounded by maxKnown
 	totals           totals
 	scratch          []byte
@@ -314,8 +315,19 @@ func (w *writer) commit(batch []*job) error {
 
 func (w *writer) job(ctx context.Context, j *job, rev *Rev) error {
 	for i := range j.chunks {
-		w.scratch = j.chunks[i].data.join(w.scratch[:0])
-		if err := w.c.exec(ctx, "INSERT OR REPLACE INTO body (key, data) VALUES (?, ?)", j.chunks[i].key, w.scratch); err != nil {
+		c := &j.chunks[i]
+		var data driver.Value
+		if c.data.size() >= chunkSize {
+			at, err := w.spill.write(c.data)
+			if err != nil {
+				return err
+			}
+			data = int64(at)
+		} else {
+			w.scratch = c.data.join(w.scratch[:0])
+			data = w.scratch
+		}
+		if err := w.c.exec(ctx, "INSERT OR REPLACE INTO body (key, data) VALUES (?, ?)", c.key, data); err != nil {
 			return err
 		}
 	}

@@ -71,6 +71,9 @@ func (t *Tape) add(p []byte) {
 	if len(t.data) > 0 && len(t.data)+keep > partSize {
 		t.hand()
 	}
+	if t.data == nil && keep >= partSize/8 { // more will follow: do not let it grow step by step
+		t.data = make([]byte, 0, partSize)
+	}
 	t.data = append(t.data, p...)
 }
 
