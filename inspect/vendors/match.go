@@ -56,7 +56,7 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 	}
 	var out []Hit
 	for _, s := range sectionsFor(x.Response.Status, refusedByStatus) {
-		if s.onBody() && !x.isNotice() {
+		if s.bodyAlone && !x.isNotice() || s.text != nil && s.text.lacks(x.bodyGrams()) {
 			continue
 		}
 		if q, ok := s.holds(x); ok {
@@ -376,7 +376,7 @@ func statusIn(status int, list []string) bool {
 			if status/100 == int(v[0]-'0') {
 				return true
 			}
-		} else if strconv.Itoa(status) == v {
+		} else if len(v) == 3 && status == int(v[0]-'0')*100+int(v[1]-'0')*10+int(v[2]-'0') {
 			return true
 		}
 	}

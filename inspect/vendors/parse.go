@@ -37,6 +37,12 @@ func parse(id, text string) (*Vendor, error) {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 	}
+	for _, s := range v.Decisions {
+		s.bodyAlone = s.onBody()
+		if i := slices.IndexFunc(s.Conds, func(c *Cond) bool { return c.Kind == "body" && c.Op != "" && !c.Not }); i >= 0 {
+			s.text = s.Conds[i]
+		}
+	}
 	if v.Name == "" || v.Layer == "" {
 		return nil, fmt.Errorf("name and layer are needed")
 	}

@@ -92,7 +92,9 @@ type Section struct {
 	// a refusal of an answer that by its status is none.
 	AnyStatus bool
 	// Logged is true where a log line is among the conditions.
-	Logged bool
+	Logged    bool
+	bodyAlone bool  // see onBody
+	text      *Cond // the first condition on the words of the body, nil: none
 	// Basis is "code" (a mark that only this product sets) or "sentence".
 	Basis string
 }
