@@ -55,7 +55,7 @@ func (s *Store) Begin(f *flow.Flow) flow.ID {
 	var given [2][]byte
 	for side, m := range [...]**flow.Message{RequestSide: &l.f.Request, ResponseSide: &l.f.Response} {
 		if *m != nil {
-			given[side] = (*m).Body.Data
+			given[side] = theirs((*m).Body.Data)
 			*m = bare(*m)
 		}
 	}
@@ -79,6 +79,14 @@ func (s *Store) Begin(f *flow.Flow) flow.ID {
 	}
 	e.row.sizes(l)
 	return f.ID
+}
+
+// theirs is data that the caller goes on to look at: it is not to be recycled.
+func theirs(data []byte) []byte {
+	if cap(data) == flow.PartSize {
+		data = append(make([]byte, 0, len(data)+1), data...)
+	}
+	return data
 }
 
 // bare is m without a body.

@@ -26,7 +26,7 @@ func (s *Store) Add(ctx context.Context, f *flow.Flow) (flow.ID, error) {
 		own.Body.Size = max(own.Body.Size, own.Body.Kept)
 		*m = &own
 		l.body[side] = content{size: own.Body.Size, kept: own.Body.Kept, cut: own.Body.Cut()}
-		l.body[side].pending.add(data)
+		l.body[side].pending.add(theirs(data))
 		need += int64(len(data))
 	}
 	s.mu.Lock()

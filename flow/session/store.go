@@ -59,6 +59,7 @@ type Store struct {
 	mu sync.Mutex
 	changes
 	recents   recents
+	viewing   int // views of flows in memory that are looked at
 	last      flow.ID
 	active    int64 // flows begun and not ended
 	queued    int64 // bytes of memory that wait for the disk

@@ -13,18 +13,25 @@ const BodyPrefix = 1 << 20
 
 // Flow is one flow as it was recorded, or as it stands. Bodies have at most BodyPrefix bytes of content.
 func (s *Store) Flow(ctx context.Context, id flow.ID) (*flow.Flow, error) {
+	return s.Prefix(ctx, id, BodyPrefix, BodyPrefix)
+}
+
+// Prefix is Flow with at most so many bytes of the request's and of the response's body.
+func (s *Store) Prefix(ctx context.Context, id flow.ID, request, response int64) (*flow.Flow, error) {
+	limit := [2]int64{RequestSide: request, ResponseSide: response}
 	v, err := s.view(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	defer v.release()
 	f := v.flow
 	f.ID = id
 	for side, m := range []*flow.Message{RequestSide: f.Request, ResponseSide: f.Response} {
-		if m == nil || m.Body.Kept == 0 {
+		if m == nil || m.Body.Kept == 0 || limit[side] == 0 {
 			continue
 		}
 		b := &bodyReader{ctx: ctx, s: s, next: bodyKey(id, Side(side)), side: v.bodies[side], left: m.Body.Kept}
-		m.Body.Data = make([]byte, min(m.Body.Kept, BodyPrefix))
+		m.Body.Data = make([]byte, min(m.Body.Kept, limit[side]))
 		n, err := io.ReadFull(b, m.Body.Data)
 		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 			return nil, err
@@ -38,6 +45,18 @@ func (s *Store) Flow(ctx context.Context, id flow.ID) (*flow.Flow, error) {
 type view struct {
 	flow   *flow.Flow
 	bodies [2]memoryBody
+	s      *Store // that counts it; nil: nothing in it is in the store's memory
+}
+
+// release ends the look at what is in the store's memory.
+func (v *view) release() {
+	if v.s == nil {
+		return
+	}
+	v.s.mu.Lock()
+	v.s.viewing--
+	v.s.mu.Unlock()
+	v.s = nil
 }
 
 type memoryBody struct {
@@ -60,6 +79,8 @@ func (s *Store) view(ctx context.Context, id flow.ID) (*view, error) {
 			}
 			m.rest = append(m.rest, c.pending...)
 		}
+		v.s = s
+		s.viewing++
 		s.mu.Unlock()
 		v.own()
 		return v, nil
@@ -120,7 +141,7 @@ func (s *Store) Body(ctx context.Context, id flow.ID, side Side) (io.ReadCloser,
 	if side == ResponseSide {
 		m = v.flow.Response
 	}
-	b := &bodyReader{ctx: ctx, s: s, next: bodyKey(id, side), side: v.bodies[side&1]}
+	b := &bodyReader{ctx: ctx, s: s, next: bodyKey(id, side), side: v.bodies[side&1], view: v}
 	if m != nil {
 		b.left = m.Body.Kept
 	}
@@ -130,6 +151,7 @@ func (s *Store) Body(ctx context.Context, id flow.ID, side Side) (io.ReadCloser,
 // bodyReader reads a body chunk by chunk; it holds no connection in between.
 type bodyReader struct {
 	ctx   context.Context
+	view  *view // to be released; nil: by somebody else
 	s     *Store
 	next  int64 // key of the next chunk
 	side  memoryBody
@@ -180,5 +202,9 @@ func (b *bodyReader) fetch() error {
 
 func (b *bodyReader) Close() error {
 	b.left, b.chunk = 0, nil
+	if b.view != nil {
+		b.view.release()
+		b.view = nil
+	}
 	return nil
 }

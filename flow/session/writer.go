@@ -232,6 +232,11 @@ func (s *Store) commitRow(j *job) {
 		of.first++
 		of.queued[0] = nil
 		of.queued = of.queued[1:]
+		if j.kind != jobDone && s.viewing == 0 {
+			for _, p := range j.chunks[i].data {
+				flow.Recycle(p)
+			}
+		}
 	}
 	if n := len(j.frames); n > 0 {
 		j.live.frames.queued = j.live.frames.queued[n:]

@@ -75,7 +75,7 @@ func (w *Worker) look(ctx context.Context, r *session.Row) error {
 	if r.State != session.Done || r.Verdict != nil && r.Verdict.Ruleset == inspect.Ruleset {
 		return nil
 	}
-	if plainly(r) {
+	if plainly(r) || w.accepted(ctx, r) {
 		return w.goOn(ctx, r)
 	}
 	if err := w.explain(ctx, r.ID, r.Verdict != nil); err != nil {
@@ -121,6 +121,20 @@ func plainly(r *session.Row) bool {
 	return false
 }
 
+// glance is how much of an accepted answer is looked at, in bytes: what refuses
+// under a status of success says so early.
+const glance = 256 << 10
+
+// accepted reports whether an answer under a status of success is no refusal.
+// Most are none, so neither the request nor the history is read for it.
+func (w *Worker) accepted(ctx context.Context, r *session.Row) bool {
+	if w.lib.logs || r.Verdict != nil || r.Status < 200 || r.Status >= 400 {
+		return false
+	}
+	f, err := w.lib.store.Prefix(ctx, r.ID, 0, glance)
+	return err == nil && !inspect.Refused(ready(f))
+}
+
 // goOn explains again what this flow's end changes.
 func (w *Worker) goOn(ctx context.Context, r *session.Row) error {
 	if r.Parent != 0 && r.Status >= 200 && r.Status < 400 {
@@ -149,14 +163,7 @@ func (w *Worker) goOn(ctx context.Context, r *session.Row) error {
 
 // explain explains one flow and notes what came out; noted tells that a verdict stands already.
 func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
-	f, err := w.lib.flow(ctx, id)
-	if err == nil && !noted && !w.lib.logs && !flow.RefusedByStatus(f.Status()) && !w.lib.shelf.refused(f) {
-		return nil // the answer says it all
-	}
-	var c inspect.Case
-	if err == nil {
-		c, err = w.lib.caseOf(ctx, id)
-	}
+	c, err := w.lib.caseOf(ctx, id)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -15,7 +15,7 @@
 //     recorder sees them.
 //   - Bounds: a head is at most MaxHead bytes, a chunk-size line maxChunkLine,
 //     a trailer section maxTrailers. A copy holds one buffer of bufferSize and
-//     at most partSize of content that the recorder has not seen yet.
+//     at most flow.PartSize of content that the recorder has not seen yet.
 //
 // A Reader, a Body and a Tape belong to one goroutine at a time. Nothing here
 // starts a goroutine. Every call blocks at most on the connection it was

@@ -15,8 +15,6 @@ type Recorder interface {
 	End(flow.ID, flow.Outcome)
 }
 
-const partSize = 32 << 10 // bytes of content in one part at most, give or take one read
-
 // Tape gives the content of one body to a Recorder, in parts that belong to
 // the recorder. A nil Tape records nothing.
 type Tape struct {
@@ -68,11 +66,18 @@ func (t *Tape) add(p []byte) {
 	if p = p[:keep]; keep == 0 {
 		return
 	}
-	if len(t.data) > 0 && len(t.data)+keep > partSize {
+	for len(t.data)+len(p) > flow.PartSize {
+		n := flow.PartSize - len(t.data)
+		t.put(p[:n])
 		t.hand()
+		p = p[n:]
 	}
-	if t.data == nil && keep >= partSize/8 { // more will follow: do not let it grow step by step
-		t.data = make([]byte, 0, partSize)
+	t.put(p)
+}
+
+func (t *Tape) put(p []byte) {
+	if t.data == nil && len(p) > flow.PartSize/2 {
+		t.data = flow.Buffer()
 	}
 	t.data = append(t.data, p...)
 }
