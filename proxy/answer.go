@@ -48,6 +48,16 @@ func (a *answer) header() flow.Header {
 	return h
 }
 
+// headerH2 is header as HTTP/2 has it: in lower case, without Connection (RFC 9113, 8.2).
+func (a *answer) headerH2() flow.Header {
+	h := a.header()
+	h.Del("Connection")
+	for i := range h {
+		h[i].Name = strings.ToLower(h[i].Name)
+	}
+	return h
+}
+
 func (a *answer) head() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", a.status, http.StatusText(a.status))

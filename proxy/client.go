@@ -103,7 +103,17 @@ func (c *client) dropIdle(now time.Time) {
 // one serves one request and reports whether another may follow.
 func (c *client) one() bool {
 	start := time.Now()
-	c.asked = true
+	if first := !c.asked; first {
+		c.asked = true
+		if c.prefaced() {
+			return c.h2()
+		}
+		if c.agreed(protoH2) {
+			c.notH2(start, errPreface)
+			c.linger()
+			return false
+		}
+	}
 	c.r.Cut()
 	head, err := c.readHead()
 	if err != nil {

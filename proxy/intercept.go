@@ -20,7 +20,11 @@ import (
 // its client turns out to be one to leave alone.
 const maxHello = 64 << 10
 
-const http11 = "http/1.1"
+// The protocols of ALPN that we take apart (RFC 7301, 6; RFC 9113, 3.2).
+const (
+	http11  = "http/1.1"
+	protoH2 = "h2"
+)
 
 // interception is a TLS handshake with a client, and the one with the origin
 // that comes inside it: the origin is asked first, so that the client is
@@ -156,16 +160,13 @@ func (i *interception) choose(hi *tls.ClientHelloInfo) (*tls.Config, error) {
 	switch {
 	case hi.ServerName != "" && s.passes(net.JoinHostPort(hi.ServerName, port), hi.ServerName):
 		i.pass = "a host that is passed through unread"
-	case len(hi.SupportedProtos) > 0 && !slices.Contains(hi.SupportedProtos, http11):
-		i.pass = "the client does not offer HTTP/1.1 in ALPN: " + strings.Join(hi.SupportedProtos, ", ")
+	case len(hi.SupportedProtos) > 0 && len(readable(hi.SupportedProtos)) == 0:
+		i.pass = "the client offers no HTTP in ALPN that why403 reads: " + strings.Join(hi.SupportedProtos, ", ")
 	}
 	if i.pass != "" {
 		return nil, errPass
 	}
-	i.hello = wire.Hello{ServerName: hi.ServerName, Verify: name}
-	if len(hi.SupportedProtos) > 0 {
-		i.hello.Protocols = []string{http11}
-	}
+	i.hello = wire.Hello{ServerName: hi.ServerName, Verify: name, Protocols: readable(hi.SupportedProtos)}
 	i.hello.Min, i.hello.Max = versions(hi.SupportedVersions)
 	i.reach(hi)
 	// The origin took its time; the client has the rest of its own.
@@ -181,11 +182,43 @@ func (i *interception) choose(hi *tls.ClientHelloInfo) (*tls.Config, error) {
 		return nil, err
 	}
 	cfg := &tls.Config{Certificates: []tls.Certificate{*leaf}, MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true}
-	if i.broken != nil || i.up.TLS.ALPN != "" {
-		cfg.NextProtos = i.hello.Protocols
-	}
+	cfg.NextProtos = i.agree()
 	return cfg, nil
 }
+
+// readable are the protocols among offered that we take apart, in the client's order.
+func readable(offered []string) (known []string) {
+	for _, p := range offered {
+		if p == http11 || p == protoH2 {
+			known = append(known, p)
+		}
+	}
+	return known
+}
+
+// agree is what the client's handshake is answered with: what the origin chose
+// from the client's list. Without an origin, it is what our answer is easiest
+// to read in. Later connections to the origin offer no other.
+func (i *interception) agree() []string {
+	p := http11
+	switch offered := i.hello.Protocols; {
+	case i.broken == nil:
+		p = i.up.TLS.ALPN
+	case len(offered) == 0:
+		return nil
+	case !slices.Contains(offered, http11):
+		p = protoH2
+	}
+	if p != "" {
+		i.hello.Protocols = []string{p}
+		return i.hello.Protocols
+	}
+	if len(i.hello.Protocols) > 0 {
+		i.hello.Protocols = []string{http11}
+	}
+	return nil
+}
+
 
 // reach connects to the origin. A failure is kept, to be told inside: a client
 // can show an answer, and not why a handshake failed.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/h2"
 	"github.com/why403/why403/proxy/wire"
 )
 
@@ -159,8 +160,7 @@ func (c *client) peek() (protocol, error) {
 }
 
 var (
-	prefaceH2 = []byte("PRI * HTTP/2.0\r\n")
-	methods   = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+	methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 )
 
 // guess tells a protocol by its first bytes; nothing: there are too few, and last is false.
@@ -172,9 +172,12 @@ func guess(b []byte, last bool) protocol {
 		return speaksTLS
 	}
 	b = bytes.TrimLeft(b, "\r\n")
-	if n := min(len(b), len(prefaceH2)); n > 3 && bytes.Equal(b[:n], prefaceH2[:n]) {
-		if n == len(prefaceH2) || last {
-			return unknown // HTTP/2 without TLS, passed on as it is
+	if n := min(len(b), len(h2.Preface)); n > 3 && string(b[:n]) == h2.Preface[:n] {
+		switch {
+		case n == len(h2.Preface):
+			return speaksHTTP // see client.prefaced
+		case last:
+			return unknown
 		}
 		return nothing
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/h2"
 	"github.com/why403/why403/proxy/wire"
 )
 
@@ -76,7 +77,7 @@ func TestNamesInATunnel(t *testing.T) {
 		{o.addr, "", "http/1.1", `"" [http/1.1]`, o.addr},
 		{"localhost:" + port, "localhost", "", `"localhost" []`, "localhost:" + port},
 		{"localhost:" + port, "", "http/1.1", `"" [http/1.1]`, "localhost:" + port},
-		{o.addr, "app.test", "h2,http/1.1", `"app.test" [http/1.1]`, "app.test:" + port},
+		{o.addr, "app.test", "h2,http/1.1", `"app.test" [h2 http/1.1]`, "app.test:" + port},
 	} {
 		tunnel := l.connect(c.connect)
 		cfg := &tls.Config{RootCAs: l.trusted, ServerName: c.sni}
@@ -164,13 +165,13 @@ func TestAHostThatIsLeftAlone(t *testing.T) {
 	})
 }
 
-// A client that cannot be intercepted for now is passed through, from its first byte on.
-func TestAClientWithoutHTTP1IsLeftAlone(t *testing.T) {
+// A client of another protocol is passed through, from its first byte on.
+func TestAClientWithoutHTTPIsLeftAlone(t *testing.T) {
 	l := newLab(t)
 	config := l.origins.config()
-	config.NextProtos = []string{"h2"}
+	config.NextProtos = []string{"mqtt"}
 	o := l.origin(config, func(p *peer) { p.send(p.take(4)) })
-	c := tls.Client(l.connect(o.addr).Conn, &tls.Config{RootCAs: l.origins.pool, ServerName: "app.test", NextProtos: []string{"h2"}})
+	c := tls.Client(l.connect(o.addr).Conn, &tls.Config{RootCAs: l.origins.pool, ServerName: "app.test", NextProtos: []string{"mqtt"}})
 	if err := c.Handshake(); err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +194,6 @@ func TestOtherProtocolsInATunnel(t *testing.T) {
 		{"binary", false, "\x00\x01\x02 hello"},
 		{"SSH", false, "SSH-2.0-OpenSSH_9 x\r\n"},
 		{"redis", false, "*1\r\n$4\r\nPING\r\n"},
-		{"HTTP/2 without TLS", false, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
 		{"server first", true, "EHLO x\r\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -382,7 +382,8 @@ func TestGuess(t *testing.T) {
 		"FROB /x":                        nothing,
 		"FROB /x\r\n":                    unknown,
 		"GET / HTTP/9.9\r\n":             speaksHTTP, // to be refused, not passed on unread
-		"PRI * HTTP/2.0\r\n\r\nSM\r\n":   unknown,
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n":   nothing,
+		h2.Preface:                       speaksHTTP,
 		"PRI * HT":                       nothing,
 		"*1\r\n":                         unknown,
 		"\x00\x00":                       unknown,

@@ -24,6 +24,7 @@ const (
 	NotVerified     Reason = "upstream-certificate"
 	BrokenUpstream  Reason = "upstream-closed"
 	Garbage         Reason = "upstream-garbage"
+	SpeaksNoH2      Reason = "upstream-http1"
 	UpstreamRefused Reason = "upstream-proxy-refused" // a proxy after us said no
 	UpstreamBroken  Reason = "upstream-proxy"         // a proxy after us said nothing that makes sense
 	Loop            Reason = "loop"
@@ -176,6 +177,13 @@ func NoAnswer(addr string, head *Head, err error, secure *flow.TLS) *Trouble {
 		t.Text = fmt.Sprintf("%s closed the connection without an answer (%s)", addr, Readable(err))
 		t.Hint = "the server or something in front of it may have crashed, timed out or dropped the request: look at its log"
 	}
+	return t
+}
+
+// NoH2 is the trouble with an origin that is to speak HTTP/2 and does not.
+func NoH2(addr string) *Trouble {
+	t := &Trouble{Reason: SpeaksNoH2, Failure: flow.Failure{Side: "origin", Op: "tls"}, Hint: "let the client speak HTTP/1.1"}
+	t.Text = fmt.Sprintf("the client speaks HTTP/2 and %s does not (it did not choose h2 in ALPN)", addr)
 	return t
 }
 

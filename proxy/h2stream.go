@@ -1,0 +1,267 @@
+package proxy
+
+import (
+	"net"
+	"sync"
+	"time"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/h2"
+	"github.com/why403/why403/proxy/wire"
+)
+
+// h2stream is one exchange on an HTTP/2 connection, for the recording alone.
+// What both directions touch is under mu, which is held while the recorder is
+// told, so that it hears of a stream in order.
+type h2stream struct {
+	l   *h2relay
+	id  uint32
+	req h2.Request
+	at  flow.Flow // as it begins
+
+	mu       sync.Mutex
+	flow     flow.ID
+	begun    bool
+	ended    bool
+	resp     *flow.Message
+	reqBody  h2body
+	respBody h2body
+	frames   bool // a CONNECT that was agreed to: content is what the tunnel carries
+	times    flow.Timings
+	altered  []string
+}
+
+// h2body is one side of a stream.
+type h2body struct {
+	tape     *wire.Tape
+	size     int64
+	trailers flow.Header
+	done     bool // END_STREAM was seen
+}
+
+// newStream is the stream that e, the head of a request, opens.
+func (l *h2relay) newStream(e *h2.Event, reused bool) *h2stream {
+	s := &h2stream{l: l, id: e.Stream, req: h2.ReadRequest(e.Fields)}
+	s.times.Start = time.Now()
+	s.at = flow.Flow{Kind: flow.Exchange, Scheme: l.c.scheme, Authority: l.c.authority, Conn: l.conn(), Times: s.times}
+	s.at.Conn.Reused, s.at.Conn.HTTP2 = reused, l.opened
+	if up := l.up; up != nil && !reused {
+		s.times.DNSDone, s.times.ConnectStart = up.Times.DNSDone, up.Times.ConnectStart
+		s.times.ConnectDone, s.times.TLSDone = up.Times.ConnectDone, up.Times.TLSDone
+	}
+	s.place()
+	if !e.End {
+		s.req.Body.Framing = flow.UntilClose
+	}
+	if e.Cut {
+		s.altered = append(s.altered, "passed on whole, but recorded without its last fields: the header is too large")
+	}
+	s.at.Request, s.at.Altered = s.req.Message, s.altered
+	return s
+}
+
+// place says where the request was meant to go. What the pseudo-header fields
+// say beyond what the connection says already stays visible, in front of the header.
+func (s *h2stream) place() {
+	var odd flow.Header
+	if q := s.req.Authority; q != "" {
+		switch a := flow.Canonical(s.at.Scheme, q); {
+		case a == s.at.Authority:
+		case s.l.covers(a):
+			s.at.Authority = a // one connection for several names (RFC 9113, 9.1.1)
+		default:
+			odd.Add(":authority", q)
+		}
+	}
+	if s.req.Scheme != "" && s.req.Scheme != s.at.Scheme {
+		odd.Add(":scheme", s.req.Scheme)
+	}
+	s.req.Header = append(odd, s.req.Header...)
+}
+
+// covers reports whether the connection is good for authority, too: same port,
+// and a name in the origin's certificate.
+func (l *h2relay) covers(authority string) bool {
+	if l.up == nil || l.up.Leaf == nil {
+		return false
+	}
+	host, port, err := net.SplitHostPort(flow.HostPort("https", authority))
+	_, own, _ := net.SplitHostPort(l.c.target)
+	return err == nil && port == own && l.up.Leaf.VerifyHostname(host) == nil
+}
+
+// fromClient records what the client said on the stream.
+func (s *h2stream) fromClient(e *h2.Event, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	first := !s.begun
+	s.begin()
+	switch e.Kind {
+	case h2.Head:
+		if !first {
+			s.reqBody.trailers = h2.ReadTrailers(e.Fields)
+		}
+	case h2.Content:
+		kind := flow.RequestBody
+		if s.frames {
+			kind = flow.ClientFrame
+		}
+		s.content(&s.reqBody, kind, e.Content)
+	case h2.Reset:
+		s.reset("client", e.Code)
+		return
+	}
+	if e.End {
+		s.reqBody.done = true
+		s.times.RequestSent = now
+		s.whole()
+	}
+}
+
+// fromOrigin records what the origin said on the stream.
+func (s *h2stream) fromOrigin(e *h2.Event, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.begin()
+	switch e.Kind {
+	case h2.Push:
+		s.reqBody.done, s.times.RequestSent = true, now
+		return
+	case h2.Head:
+		s.answered(e, now)
+	case h2.Content:
+		kind := flow.ResponseBody
+		if s.frames {
+			kind = flow.OriginFrame
+		}
+		if s.resp != nil {
+			s.content(&s.respBody, kind, e.Content)
+		}
+	case h2.Reset:
+		s.reset("origin", e.Code)
+		return
+	}
+	if e.End {
+		s.respBody.done = true
+		s.whole()
+	}
+}
+
+// answered records a header block of the origin: an interim or final head, or trailers.
+func (s *h2stream) answered(e *h2.Event, now time.Time) {
+	m := h2.ReadResponse(e.Fields)
+	switch {
+	case s.resp != nil:
+		s.respBody.trailers = h2.ReadTrailers(e.Fields)
+		return
+	case m.Status >= 100 && m.Status < 200:
+		s.l.c.s.opt.Store.Append(s.flow, flow.Part{Kind: flow.InterimHead, At: now, Head: m})
+		return
+	}
+	s.times.FirstByte = now
+	s.resp = m
+	if !e.End {
+		m.Body.Framing = flow.UntilClose
+	}
+	if e.Cut {
+		s.altered = append(s.altered, "the answer was passed on whole, but recorded without its last fields: its header is too large")
+	}
+	s.frames = s.req.Method == "CONNECT" && m.Status/100 == 2
+	if s.frames { // what follows is not the content of a message
+		s.reqBody.tape, s.respBody.tape = nil, nil
+	}
+	head := *m
+	s.l.c.s.opt.Store.Append(s.flow, flow.Part{Kind: flow.ResponseHead, At: now, Head: &head})
+}
+
+// content records a piece of content.
+func (s *h2stream) content(b *h2body, kind flow.PartKind, p []byte) {
+	if len(p) == 0 {
+		return
+	}
+	if b.tape == nil {
+		b.tape = wire.NewTape(s.l.c.s.opt.Store, kind, s.l.c.s.opt.MaxBody, func() flow.ID { return s.flow })
+	}
+	b.tape.Add(p)
+	if !s.frames {
+		b.size += int64(len(p))
+	}
+}
+
+// begin tells the recorder that the stream has begun, once.
+func (s *h2stream) begin() {
+	if s.begun {
+		return
+	}
+	s.begun = true
+	f, request := s.at, *s.req.Message
+	f.Request = &request
+	s.flow = s.l.c.s.opt.Store.Begin(&f)
+}
+
+// reset ends a stream by an RST_STREAM. After a whole answer it only says that
+// the rest of the request is not wanted (RFC 9113, 8.1).
+func (s *h2stream) reset(side string, code h2.Code) {
+	if s.respBody.done {
+		s.end(nil)
+		return
+	}
+	who, op := "client", "abort"
+	if side == "origin" {
+		who, op = "server", "read"
+	}
+	s.end(&flow.Failure{Side: side, Op: op, Text: "the " + who + " broke off this stream (RST_STREAM " + code.String() + ")"})
+}
+
+// whole ends the stream if both sides have said all.
+func (s *h2stream) whole() {
+	if s.reqBody.done && s.respBody.done {
+		s.end(nil)
+	}
+}
+
+// fail ends the stream before its end.
+func (s *h2stream) fail(side, op, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return
+	}
+	s.begin()
+	if s.respBody.done { // the answer is whole, and stands
+		s.end(nil)
+		return
+	}
+	s.end(&flow.Failure{Side: side, Op: op, Text: text})
+}
+
+func (s *h2stream) alter(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.altered = append(s.altered, text)
+}
+
+// end completes the recording. s.mu is held.
+func (s *h2stream) end(failure *flow.Failure) {
+	s.ended = true
+	s.times.End = time.Now()
+	o := flow.Outcome{Times: s.times, Conn: s.at.Conn, Altered: s.altered, Err: failure}
+	if s.req.Body.Framing != flow.NoBody {
+		request := *s.req.Message
+		request.Body.Size, request.Trailers = s.reqBody.size, s.reqBody.trailers
+		o.Request = &request
+	}
+	if s.resp != nil {
+		response := *s.resp
+		response.Body.Size, response.Trailers = s.respBody.size, s.respBody.trailers
+		o.Response = &response
+	}
+	s.l.c.s.opt.Store.End(s.flow, o)
+	s.l.remove(s.id)
+}
