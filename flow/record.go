@@ -41,13 +41,14 @@ func FramePart(f Frame) Part {
 
 // Outcome completes a flow: what was not yet known at its beginning.
 type Outcome struct {
-	Request  *Message // replaces the request's head and trailers, body size and framing; nil: as it began. Body.Data is ignored
-	Response *Message // head, trailers, body size and framing; nil: none. Body.Data is ignored
-	Times    Timings
-	Conn     Conn
-	Altered  []string
-	Fidelity Fidelity
-	Err      *Failure
+	Scheme, Authority string   // where the request went after all; "": as it began
+	Request           *Message // replaces the request's head and trailers, body size and framing; nil: as it began. Body.Data is ignored
+	Response          *Message // head, trailers, body size and framing; nil: none. Body.Data is ignored
+	Times             Timings
+	Conn              Conn
+	Altered           []string
+	Fidelity          Fidelity
+	Err               *Failure
 }
 
 // Confidence is how sure a verdict is.

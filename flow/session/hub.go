@@ -184,6 +184,9 @@ func (s *Store) end(e *entry, need int64) {
 // complete puts o on the flow.
 func (l *live) complete(o flow.Outcome) {
 	f := &l.f
+	if o.Authority != "" {
+		f.Scheme, f.Authority = o.Scheme, o.Authority
+	}
 	f.Request = outcome(f.Request, o.Request, &l.body[RequestSide])
 	f.Response = outcome(f.Response, o.Response, &l.body[ResponseSide])
 	start := f.Times.Start

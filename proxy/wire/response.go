@@ -17,7 +17,8 @@ type Response struct {
 	Framing flow.Framing
 	Length  int64
 
-	unsafe bool // framed so that the connection must not be used again
+	unsafe bool   // framed so that the connection must not be used again
+	sent   []byte // as it goes to the client; nil: Raw
 }
 
 // ParseResponse makes sense of the head of an answer to a request with method.
