@@ -90,7 +90,7 @@ func (d *Dialer) direct(ctx context.Context, addr string) (*Upstream, *Trouble) 
 	defer cancel()
 	dial := d.Dial
 	if dial == nil {
-		dial = plain().DialContext
+		dial = dialPlain
 	}
 	ctx, over := u.watch(ctx)
 	c, err := dial(ctx, "tcp", addr)
