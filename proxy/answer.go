@@ -133,7 +133,7 @@ func (x *exchange) writeAnswer() error {
 	m := x.answer.message(x.req.Method)
 	body := m.Body.Data
 	m.Body.Data = nil
-	store := x.c.s.opt.Store
+	store := x.store()
 	store.Append(id, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: m})
 	if len(body) > 0 {
 		store.Append(id, flow.Part{Kind: flow.ResponseBody, At: time.Now(), Data: body})

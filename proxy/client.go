@@ -33,6 +33,7 @@ type client struct {
 	hello     *wire.Hello // for TLS to target
 	broken    *wire.Trouble
 
+	who     *inquiry  // which process the client is
 	facts   flow.Conn // what all exchanges here have in common
 	ups     map[string]*wire.Upstream
 	asked   bool  // a request, or what was to be one, has come; in a tunnel: inside it
@@ -42,6 +43,7 @@ type client struct {
 func newClient(s *Server, ctx context.Context, conn net.Conn) *client {
 	c := &client{s: s, ctx: ctx, tcp: conn, ups: map[string]*wire.Upstream{}}
 	c.facts.Client, c.facts.Local = conn.RemoteAddr().String(), conn.LocalAddr().String()
+	c.who = s.procs.who(conn)
 	c.speak(conn)
 	return c
 }
@@ -114,6 +116,7 @@ func (c *client) one() bool {
 			return false
 		}
 	}
+	c.facts.Process = c.who.known()
 	c.r.Cut()
 	head, err := c.readHead()
 	if err != nil {
@@ -188,7 +191,7 @@ func (c *client) rejected(start time.Time, head *wire.Head, f *wire.Fault, answe
 	o := flow.Outcome{Response: answer, Conn: fl.Conn, Times: fl.Times,
 		Err: &flow.Failure{Side: "client", Op: "parse", Text: f.Text}}
 	o.Times.End = time.Now()
-	c.s.opt.Store.End(c.s.opt.Store.Begin(fl), o)
+	c.conclude(c.s.opt.Store, c.s.opt.Store.Begin(fl), o)
 }
 
 // rawMessage is as much of a request as can be made out of a head that is none.

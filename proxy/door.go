@@ -94,7 +94,7 @@ func (c *client) notSealed(start time.Time, i *interception, err error) {
 		o.Err.Side = "why403"
 	}
 	o.Times.End = time.Now()
-	c.s.opt.Store.End(c.s.opt.Store.Begin(f), o)
+	c.conclude(c.s.opt.Store, c.s.opt.Store.Begin(f), o)
 }
 
 // checkReverse refuses a URL that is no server.

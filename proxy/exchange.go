@@ -29,6 +29,7 @@ type exchange struct {
 	connect  bool // goproxy says that this is a CONNECT
 	own      bool // goproxy says that this names no server
 	socks    bool // a CONNECT of SOCKS5
+	ignored  bool // not recorded: see Options.Ignore
 
 	up     *wire.Upstream
 	body   *wire.Body    // of the request
@@ -54,13 +55,6 @@ type exchange struct {
 
 	fidelity flow.Fidelity
 
-	// What rules and breakpoints have made of the two messages.
-	ahead, respAhead wire.Ahead // what was read of the bodies before they are sent on, or stands in their place
-	restated         bool       // the request's head is another
-	moved            bool       // the request goes to another server than the client asked
-	continued        bool       // we have told the client to send its body
-	garbled          error      // what is wrong with the answer's body
-
 	mu      sync.Mutex
 	failure *flow.Failure      // the first one stands
 	live    *wire.Upstream     // closed when the client goes
@@ -83,6 +77,7 @@ func (c *client) newExchange(start time.Time, q *wire.Request) *exchange {
 	}
 	x.conn.Target = x.target
 	x.conn.Upstream = c.way(x.target)
+	x.ignored = c.s.ignores(x.target)
 	if q.Blank > 0 {
 		x.altered = append(x.altered, "left out an empty line before the request")
 	}
@@ -299,7 +294,7 @@ func (x *exchange) receive() (*wire.Head, error) {
 			x.clientGone(err)
 			return nil, err
 		}
-		x.c.s.opt.Store.Append(x.begin(), flow.Part{Kind: flow.InterimHead, At: time.Now(), Head: p.Message()})
+		x.store().Append(x.begin(), flow.Part{Kind: flow.InterimHead, At: time.Now(), Head: p.Message()})
 	}
 }
 

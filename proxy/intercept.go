@@ -158,6 +158,8 @@ func (i *interception) choose(hi *tls.ClientHelloInfo) (*tls.Config, error) {
 		name = host
 	}
 	switch {
+	case hi.ServerName != "" && s.ignores(net.JoinHostPort(hi.ServerName, port)):
+		i.pass, i.x.ignored = "a host that is ignored", true
 	case hi.ServerName != "" && s.passes(net.JoinHostPort(hi.ServerName, port), hi.ServerName):
 		i.pass = "a host that is passed through unread"
 	case len(hi.SupportedProtos) > 0 && len(readable(hi.SupportedProtos)) == 0:
@@ -287,7 +289,7 @@ func (c *client) noHandshake(start time.Time, i *interception, err error) {
 		o.Err.Side = "why403"
 	}
 	o.Times.End = time.Now()
-	c.s.opt.Store.End(c.s.opt.Store.Begin(f), o)
+	c.conclude(c.s.opt.Store, c.s.opt.Store.Begin(f), o)
 }
 
 // handshakeText says why a handshake with a client failed, and what that usually means.

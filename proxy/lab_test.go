@@ -213,6 +213,8 @@ type peer struct {
 	br *bufio.Reader
 }
 
+func newPeer(c net.Conn) *peer { return &peer{c, bufio.NewReader(c)} }
+
 // origin serves each connection by serve, which may return to close it.
 func (l *lab) origin(config *tls.Config, serve func(p *peer)) *origin {
 	return l.originOn(listen(l.t), config, serve)

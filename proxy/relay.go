@@ -38,8 +38,8 @@ func (x *exchange) upgrade() error {
 
 func (x *exchange) observers() (fromClient, fromOrigin observer) {
 	if answer := x.resp.Message(); decode.IsWebSocket(x.req.Message(), answer) {
-		return wire.NewMessages(x.c.s.opt.Store, decode.NewWebSocket(true, answer.Header), x.begin),
-			wire.NewMessages(x.c.s.opt.Store, decode.NewWebSocket(false, answer.Header), x.begin)
+		return wire.NewMessages(x.store(), decode.NewWebSocket(true, answer.Header), x.begin),
+			wire.NewMessages(x.store(), decode.NewWebSocket(false, answer.Header), x.begin)
 	}
 	return x.tape(flow.ClientFrame, x.begin), x.tape(flow.OriginFrame, x.begin)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"runtime/debug"
 	"sync"
@@ -25,6 +26,15 @@ type Options struct {
 	CA       *certs.CA
 	Roots    *x509.CertPool // that origins are verified against; nil: the system's
 	Insecure bool           // go on although an origin's certificate does not verify
+	// Identities are the certificates that origins get when they ask for one;
+	// MinTLS and MaxTLS bound the versions that they are offered, 0 does not.
+	Identities     wire.Identities
+	MinTLS, MaxTLS uint16
+	// Ignore are hosts (written as in Tunnel) that are passed through and not recorded at all.
+	Ignore []string
+	// SameUser turns clients away that are not known to run as our user (or root):
+	// who may use us has what we have, such as Identities. Not on all systems, see CanTellUsers.
+	SameUser bool
 	// Dial makes connections to origins; nil: directly. No proxy variable of the environment is looked at.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Upstream is the proxy after us that every connection to an origin goes through; nil: none.
@@ -81,6 +91,9 @@ type Server struct {
 	closing   bool
 	serving   sync.WaitGroup // one a client connection
 	cancels   []context.CancelCauseFunc
+
+	procs  processes
+	userOf func(client, local netip.AddrPort) (uid int, known bool)
 }
 
 // New is a Server that does not listen yet.
@@ -104,11 +117,16 @@ func New(o Options) (*Server, error) {
 			return nil, err
 		}
 	}
+	if o.SameUser && !CanTellUsers() {
+		return nil, errors.New("proxy: this system does not tell which user a client is")
+	}
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
 	s := &Server{opt: o, limits: usual, listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
-	s.dialer = wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Refuse: s.refuseSelf, Via: o.Upstream}
+	s.dialer = wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Refuse: s.refuseSelf, Via: o.Upstream,
+		Identities: o.Identities, MinTLS: o.MinTLS, MaxTLS: o.MaxTLS}
+	s.procs.find, s.userOf = systemFinder(), userOf
 	s.front = newFront(o.Log)
 	s.tls = &tls.Config{GetConfigForClient: chooseConfig, MinVersion: tls.VersionTLS10}
 	return s, nil
@@ -135,6 +153,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...net.Listener) error {
 	s.cancels = append(s.cancels, cancel)
 	s.mu.Unlock()
 	defer s.forget(listeners)
+	defer s.procs.run()()
 
 	stop := context.AfterFunc(ctx, func() {
 		for _, l := range listeners {
@@ -216,7 +235,9 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	}()
 	c := newClient(s, ctx, conn)
 	defer c.close()
-	c.serve()
+	if c.welcome() {
+		c.serve()
+	}
 }
 
 // setIdle notes whether the connection waits for a request: Shutdown closes those at once.

@@ -130,7 +130,7 @@ func (x *exchange) leave() {
 
 // record tells the recorder that the exchange has begun. See begin.
 func (x *exchange) record() flow.ID {
-	return x.c.s.opt.Store.Begin(&flow.Flow{
+	return x.store().Begin(&flow.Flow{
 		Kind:      x.kind,
 		Scheme:    x.scheme,
 		Authority: x.authority,
@@ -146,13 +146,13 @@ func (x *exchange) recordHead() flow.ID {
 	id := x.begin()
 	if !x.headOut {
 		x.headOut = true
-		x.c.s.opt.Store.Append(id, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: x.resp.Message()})
+		x.store().Append(id, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: x.resp.Message()})
 	}
 	return id
 }
 
 func (x *exchange) tape(kind flow.PartKind, open func() flow.ID) *wire.Tape {
-	t := wire.NewTape(x.c.s.opt.Store, kind, x.c.s.opt.MaxBody, open)
+	t := wire.NewTape(x.store(), kind, x.c.s.opt.MaxBody, open)
 	switch kind {
 	case flow.RequestBody:
 		t.Watch(decode.Messages(x.req.Header, true))
@@ -200,5 +200,5 @@ func (x *exchange) end() {
 		o.Response = x.resp.Message()
 		o.Response.Body.Size, o.Response.Trailers = x.respBody.Size, x.respBody.Trailers()
 	}
-	x.c.s.opt.Store.End(id, o)
+	x.c.conclude(x.store(), id, o)
 }

@@ -25,7 +25,7 @@ func (c *client) tunnel(x *exchange) bool {
 		return c.through(x)
 	}
 	host, _, _ := net.SplitHostPort(x.target)
-	if c.s.passes(x.target, host) {
+	if x.ignored || c.s.passes(x.target, host) {
 		return c.opaque(x, nil, nil, false)
 	}
 	if _, err := c.conn.Write(x.agreement()); err != nil {
@@ -60,6 +60,7 @@ func (x *exchange) agreement() []byte {
 func (c *client) enter(x *exchange, scheme string, u *wire.Upstream) {
 	c.inside, c.asked, c.scheme, c.target = true, false, scheme, x.target
 	c.authority = flow.Canonical(scheme, x.req.Authority)
+	c.facts.Tunnel = x.opening()
 	if u != nil {
 		c.ups[scheme+" "+c.target] = u
 	}
