@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"html"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -98,7 +99,18 @@ func (a *answer) add(text, key string, e Evidence) {
 	if len(text) > maxPhraseText {
 		text = text[:maxPhraseText]
 	}
-	a.phrases = append(a.phrases, phrase{text: text, words: words(text), key: key, quote: e})
+	a.phrases = append(a.phrases, phrase{text: text, words: words(withoutLinks(text, key)), key: key, quote: e})
+}
+
+var links = regexp.MustCompile(`\bhttps?://\S+`)
+
+// withoutLinks is text without the addresses in it: where to read on is not why.
+// The type of a problem is one that says why (RFC 9457, 3.1.1).
+func withoutLinks(text, key string) string {
+	if strings.EqualFold(key, "type") || !strings.Contains(text, "://") {
+		return text
+	}
+	return links.ReplaceAllString(text, " ")
 }
 
 // fromHeader takes the fields in which servers say why: challenges, and those

@@ -39,7 +39,7 @@ func (c *Case) attribute() answerer {
 
 func (c *Case) attributed() answerer {
 	for _, h := range c.hits() {
-		if h.Logged || h.Elsewhere {
+		if h.Logged || h.Elsewhere || h.Anybody {
 			continue
 		}
 		return fromHit(h)

@@ -53,6 +53,11 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 	for _, q := range h.Quotes {
 		f = f.Quote(Evidence(q))
 	}
+	if h.Anybody {
+		f.Summary, f.Vendor, f.Layer = "the answer says: "+say, "", ""
+		f.NextStep, f.Basis = "", BySentence
+		return f
+	}
 	if h.Elsewhere {
 		f.Summary = "the answer has the form in which " + v.Name + " says: " + say
 		f.Vendor, f.Layer, f.Confidence, f.Basis = "", "", flow.Possible, ByHabit

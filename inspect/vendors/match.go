@@ -45,6 +45,8 @@ type Hit struct {
 	// Elsewhere is true where the host is none of the service's: somebody else
 	// uses the same codes, and may mean the same by them.
 	Elsewhere bool
+	// Anybody is true where the words are common and nothing else shows the product.
+	Anybody bool
 }
 
 // Decisions returns the decisions that hold for x, in the order of the files.
@@ -60,7 +62,7 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 			continue
 		}
 		if q, ok := s.holds(x); ok {
-			out = append(out, Hit{s, q, s.Vendor.elsewhere(x.Host) && !s.signed() && !wordy(q)})
+			out = append(out, Hit{s, q, s.Vendor.elsewhere(x.Host) && !s.signed() && !wordy(q), s.Common && !s.Vendor.shown(x)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Hit) int { return cmp.Compare(b.strength(), a.strength()) })
@@ -71,6 +73,17 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 // for documentation (RFC 2606, 2 and 3) stands for the real one in a transcript.
 func (v *Vendor) elsewhere(host string) bool {
 	return v.At != nil && !v.At.re().MatchString(host) && !documentation.MatchString(host)
+}
+
+// shown reports whether the answer or the host shows the product, whatever was decided.
+func (v *Vendor) shown(x *Exchange) bool {
+	if v.At != nil && v.At.re().MatchString(x.Host) {
+		return true
+	}
+	if v.Server != nil && v.Server.re().MatchString(x.Response.Header.Get("Server")) {
+		return true
+	}
+	return slices.ContainsFunc(v.Answered, func(s *Section) bool { _, ok := s.holds(x); return ok })
 }
 
 var documentation = regexp.MustCompile(`(?i)(^|\.)(example|example\.(com|net|org))(:\d+)?$`)
@@ -107,6 +120,8 @@ func (h Hit) strength() int {
 	n += 10 * min(len(h.Conds), 9)
 	switch {
 	case h.Elsewhere:
+	case h.Anybody:
+		n += 500 // who can be told by another comes first
 	case h.Confidence == "certain":
 		n += 2000
 	case h.Confidence == "likely":
@@ -168,7 +183,7 @@ func Answerers(x *Exchange) []Hit {
 	for _, v := range All() {
 		for _, s := range v.Answered {
 			if q, ok := s.holds(x); ok {
-				out = append(out, Hit{s, q, false})
+				out = append(out, Hit{Section: s, Quotes: q})
 				break
 			}
 		}

@@ -123,6 +123,8 @@ func (s *Section) line(word, rest string) error {
 		s.Other = rest
 	case "basis":
 		s.Basis = rest
+	case "common":
+		s.Common = true
 	case "items":
 		for f := range strings.FieldsSeq(rest) {
 			n, err := strconv.Atoi(f)

@@ -22,6 +22,9 @@
 //	  say the CSRF cookie was not sent
 //	  next …
 //
+// A section with the word common rests on words that others use as well: the
+// product is named only where an answered section, its Server field or its host shows it.
+//
 // followed by transcripts, "-- NAME: CAUSE --", that the test runs.
 // All conditions of a section must hold; alternatives stand on one line, parted by "|".
 package vendors
@@ -91,6 +94,9 @@ type Section struct {
 	// AnyStatus is true where a status is among the conditions: then it may make
 	// a refusal of an answer that by its status is none.
 	AnyStatus bool
+	// Common marks words that others use as well: they say why, and who only
+	// where something else shows the product.
+	Common bool
 	// Logged is true where a log line is among the conditions.
 	Logged    bool
 	bodyAlone bool  // see onBody
