@@ -135,6 +135,10 @@ func (m *model) enter() tea.Cmd {
 		m.inspector.toggleChecks()
 	case tabDiff:
 		return m.replayTicked()
+	case tabMessages:
+		if m.inspector.messages.open == nil {
+			return m.openMessage(m.inspector.messages.cur)
+		}
 	case tabAttempts:
 		if d := m.inspector.d; d != nil && len(d.tries) > 0 {
 			return m.goTo(d.tries[min(m.inspector.try, len(d.tries)-1)].ID)
@@ -160,6 +164,7 @@ func (m *model) goBack() tea.Cmd {
 	switch {
 	case m.focus == inInspector && m.inspector.search.text != "":
 		m.inspector.search = search{row: -1}
+	case m.focus == inInspector && m.inspector.closeMessage():
 	case m.focus == inInspector:
 		m.opened, m.focus = false, inList
 		m.arrange()

@@ -189,6 +189,10 @@ func (m *model) load(id flow.ID) tea.Cmd {
 	o, ctx, raw, th := m.o, m.ctx, m.inspector.raw, m.th
 	tries := append([]flow.ID(nil), m.tries[id]...)
 	partner, version := m.partners[id], m.loads
+	var known *messages
+	if d := m.inspector.d; d != nil && d.row.ID == id {
+		known = d.messages
+	}
 	return m.crew.cmd(func() tea.Msg {
 		d := &dossier{raw: raw}
 		msg := dossierMsg{version: version, id: id, d: d}
@@ -230,11 +234,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 		}
 		d.request = messageDoc(th, d.flow, d.flow.Request, raw)
 		d.answer = messageDoc(th, d.flow, d.flow.Response, raw)
-		if upgraded(d.flow) {
-			if list, err := o.Feed.Frames(ctx, id, 0, framesMost, 0); err == nil && len(list) > 0 {
-				d.answer = joined(d.answer, pieces{nil}, &framesDoc{list, d.flow.Times.Start})
-			}
-		}
+		d.messages = gather(ctx, o.Feed, d.flow, known)
 		return msg
 	})
 }

@@ -18,12 +18,13 @@ const (
 	tabDiff
 	tabRequest
 	tabResponse
+	tabMessages // of flows that have messages, see has
 	tabTiming
 	tabAttempts
 	tabCount
 )
 
-var tabNames = [tabCount]words{"Why", "Diff", "Request", "Response", "Timing", "Attempts"}
+var tabNames = [tabCount]words{"Why", "Diff", "Request", "Response", "Messages", "Timing", "Attempts"}
 
 // dossier is everything about one flow, gathered in a command.
 type dossier struct {
@@ -38,6 +39,8 @@ type dossier struct {
 	request document
 	answer  document
 	raw     bool
+	// messages of an upgraded connection or a body; nil: there are none
+	messages *messages
 	// full: request, response are shown with the whole body, or are being read whole.
 	full [2]bool
 	err  error
@@ -75,8 +78,11 @@ type inspector struct {
 	raw    bool // bodies as sent
 	search search
 	try    int // the attempt that the keys act on
+	// messages is how the tab of that name stands
+	messages messageView
 	// of the last drawing
 	h, rows int
+	tight   bool // the tabs have short names
 }
 
 // show turns to another flow. What was loaded of the old one is not shown a moment longer.
@@ -85,6 +91,7 @@ func (v *inspector) show(id flow.ID) {
 		return
 	}
 	v.id, v.d, v.checks, v.try = id, nil, false, 0
+	v.messages = messageView{want: -1}
 	v.off = [tabCount]int{}
 }
 
@@ -103,17 +110,34 @@ func (v *inspector) load(d *dossier) {
 		}
 	}
 	v.d = d
+	if !v.has(v.tab) {
+		v.tab = tabResponse
+	}
+}
+
+// has reports whether a tab is there: Messages only where there are any.
+func (v *inspector) has(t tab) bool {
+	return t != tabMessages || v.d == nil && v.tab == tabMessages || v.d != nil && v.d.messages != nil
 }
 
 // turn goes to another tab.
 func (v *inspector) turn(by int) {
-	v.tab = tab((int(v.tab) + by + int(tabCount)) % int(tabCount))
+	for {
+		v.tab = tab((int(v.tab) + by + int(tabCount)) % int(tabCount))
+		if v.has(v.tab) {
+			return
+		}
+	}
 }
 
 // scroll moves the view; in Diff it moves the cursor.
 func (v *inspector) scroll(by int) {
 	if v.tab == tabAttempts && v.d != nil && (by == 1 || by == -1) {
 		v.try = max(0, min(v.try+by, len(v.d.tries)-1))
+		return
+	}
+	if v.tab == tabMessages && v.d != nil && v.d.messages != nil && v.messages.open == nil {
+		v.messages.move(v.d.messages, by)
 		return
 	}
 	if v.tab == tabDiff && v.d != nil && len(v.d.compare.changes) > 0 && (by == 1 || by == -1) {
@@ -159,6 +183,8 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 		return d.request
 	case tabResponse:
 		return d.answer
+	case tabMessages:
+		return v.messagesDoc(focused)
 	case tabTiming:
 		return timingDoc(th, d, w, now, zone)
 	case tabAttempts:
@@ -231,6 +257,9 @@ func (v *inspector) tabs(th *theme, w int, focused bool) string {
 	l := row(w).gap(1)
 	pad := v.tabPad(w)
 	for t := range tabCount {
+		if !v.has(t) {
+			continue
+		}
 		s := th.muted
 		if t == v.tab {
 			s = th.chip
@@ -254,14 +283,21 @@ func (v *inspector) tabs(th *theme, w int, focused bool) string {
 
 // tabPad is what stands on both sides of a tab's name: nothing where the tabs would not fit.
 func (v *inspector) tabPad(w int) string {
-	total := 2
-	for t := range tabCount {
-		total += len(v.tabName(t)) + 2
+	total := func() int {
+		n := 2
+		for t := range tabCount {
+			if v.has(t) {
+				n += len(v.tabName(t)) + 2
+			}
+		}
+		return n
 	}
-	if total > w {
-		return ""
+	v.tight = false
+	if total() <= w {
+		return " "
 	}
-	return " "
+	v.tight = total()-int(tabCount)-1 > w // with one space between them
+	return ""
 }
 
 // tabName is a tab's name with the number of things in it.
@@ -274,6 +310,13 @@ func (v *inspector) tabName(t tab) string {
 	switch t {
 	case tabDiff:
 		n = len(v.d.compare.changes)
+	case tabMessages:
+		if v.tight {
+			name = "Msgs"
+		}
+		if v.d.messages != nil {
+			return name + " " + count(v.d.messages.total)
+		}
 	case tabAttempts:
 		n = len(v.d.tries)
 	}
@@ -288,6 +331,9 @@ func (v *inspector) tabAt(x, width int) (tab, bool) {
 	at, around := 1, 2*len(v.tabPad(width))
 	around = max(around, 1)
 	for t := range tabCount {
+		if !v.has(t) {
+			continue
+		}
 		w := safe.Of(v.tabName(t)).Width() + around
 		if x >= at && x < at+w {
 			return t, true

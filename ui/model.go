@@ -116,6 +116,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.dossierCame(msg)
 	case bodyMsg:
 		m.bodyCame(msg)
+	case messageMsg:
+		m.messageCame(msg)
 	case sentMsg:
 		return m.sent(msg)
 	case trustMsg:
@@ -210,6 +212,9 @@ func (m *model) more() tea.Cmd {
 	if side, ok := m.inspector.lacking(); ok {
 		m.inspector.d.full[side] = true
 		cmds = append(cmds, m.complete(side))
+	}
+	if v := &m.inspector; v.messages.open != nil && v.messages.raw != v.raw {
+		cmds = append(cmds, m.openMessage(v.messages.want))
 	}
 	if !m.ticking {
 		if every := m.pulse(); every > 0 {

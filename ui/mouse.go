@@ -49,6 +49,10 @@ func (m *model) wheel(x, y int, b tea.MouseButton) {
 		m.list.scroll(by)
 	case m.lay.inspector.has(x, y):
 		v := &m.inspector
+		if v.tab == tabMessages {
+			v.scroll(by)
+			return
+		}
 		v.off[v.tab] = max(0, min(v.off[v.tab]+by, v.rows-v.h))
 	}
 }

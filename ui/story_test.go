@@ -434,21 +434,6 @@ func TestSearchInATab(t *testing.T) {
 	}
 }
 
-func TestMessagesOfAWebSocket(t *testing.T) {
-	f := newFake()
-	ws := request(0, "GET", "https://a.test/live", "", "Upgrade", "websocket")
-	ws.Response = response(101, "Switching Protocols", "", "")
-	id := f.add(ws, session.Streaming)
-	f.frames = map[flow.ID][]session.Frame{id: {
-		{FromClient: true, At: day.Add(time.Second), Size: 7, Data: []byte("sub \x1b[1m")},
-		{At: day.Add(2 * time.Second), Size: 4, Data: []byte{0, 1, 2, 255}},
-	}}
-	s := play(t, f, 140, 30)
-	s.sees("⇄ upgraded")
-	s.press("tab", "l", "l", "l")
-	s.sees("HTTP/1.1 101 Switching Protocols", `→      7 B sub \x1b[1m`, "←      4 B 00 01 02 ff")
-}
-
 func TestGoingToTheAnswerDropsAFilterThatHidesIt(t *testing.T) {
 	s := play(t, shop(), 140, 40)
 	s.press("3", "e", "ctrl+g", "enter", "ctrl+s", "ctrl+o")

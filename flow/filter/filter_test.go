@@ -174,6 +174,8 @@ func TestStates(t *testing.T) {
 		{"replay", func(s *filter.Subject) { s.Origin = flow.FromReplay }},
 		{"import", func(s *filter.Subject) { s.Origin = flow.FromImport }},
 		{"websocket", func(s *filter.Subject) { s.WebSocket = true }},
+		{"sse", func(s *filter.Subject) { s.ContentType = "Text/Event-Stream; charset=utf-8" }},
+		{"grpc", func(s *filter.Subject) { s.ContentType = "application/grpc+proto" }},
 		{"tunnel", func(s *filter.Subject) { s.Kind = flow.Tunnel }},
 		{"handshake", func(s *filter.Subject) { s.Kind = flow.Handshake }},
 		{"rejected", func(s *filter.Subject) { s.Kind = flow.Rejected }},

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 )
 
 // Phase is the place in which an expression is used: it decides what can be known there.
@@ -144,6 +145,8 @@ const (
 	replayed
 	imported
 	websocket
+	sse
+	grpc
 	tunnel
 	handshake
 	rejected
@@ -160,6 +163,8 @@ var states = []state{
 	{"replay", replayed, everywhere},
 	{"import", imported, everywhere},
 	{"websocket", websocket, everywhere},
+	{"sse", sse, answered},
+	{"grpc", grpc, everywhere},
 	{"tunnel", tunnel, judged},
 	{"handshake", handshake, judged},
 	{"rejected", rejected, judged},
@@ -187,6 +192,10 @@ func (c condition) of(s *Subject) bool {
 		return s.Origin == flow.FromImport
 	case websocket:
 		return s.WebSocket
+	case sse:
+		return s.mediaType() == "text/event-stream"
+	case grpc:
+		return decode.IsGRPC(s.mediaType())
 	case tunnel:
 		return s.Kind == flow.Tunnel
 	case handshake:

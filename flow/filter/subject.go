@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"strings"
 	"time"
 
 	"github.com/why403/why403/flow"
@@ -59,7 +60,7 @@ func Of(f *flow.Flow, note *flow.Annotation, now time.Time) Subject {
 	if m := f.Response; m != nil {
 		s.ResponseBytes, s.Cut = m.Body.Size, s.Cut || m.Body.Cut()
 		s.ContentType = m.Header.Get("Content-Type")
-		s.WebSocket = s.WebSocket && m.Status == 101
+		s.WebSocket = s.WebSocket && m.Status == 101 || s.Kind == flow.Exchange && extended(s.Method, m.Status)
 	}
 	if f.Err != nil {
 		s.Err = f.Err.Error()
@@ -77,6 +78,10 @@ func Of(f *flow.Flow, note *flow.Annotation, now time.Time) Subject {
 	}
 	return s
 }
+
+// extended reports whether a CONNECT that is an exchange has opened a WebSocket
+// in HTTP/2 or HTTP/3 (RFC 8441): any other is a tunnel.
+func extended(method string, status int) bool { return method == "CONNECT" && status/100 == 2 }
 
 // messages are the request and the response of the flow, nil where there is none.
 func (s *Subject) messages() [2]*flow.Message {
@@ -97,6 +102,11 @@ func (s *Subject) body(i int) string {
 		}
 	}
 	return s.bodies[i]
+}
+
+func (s *Subject) mediaType() string {
+	media, _, _ := strings.Cut(s.ContentType, ";")
+	return strings.ToLower(strings.TrimSpace(media))
 }
 
 // duration is how long the exchange took, or has taken so far.
