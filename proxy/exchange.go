@@ -86,6 +86,7 @@ func (c *client) newExchange(start time.Time, q *wire.Request) *exchange {
 			x.altered = append(x.altered, hostAltered(was, c.authority))
 		}
 	}
+	x.identify()
 	x.begin = sync.OnceValue(x.record)
 	return x
 }

@@ -35,6 +35,8 @@ type Options struct {
 	// SameUser turns clients away that are not known to run as our user (or root):
 	// who may use us has what we have, such as Identities. Not on all systems, see CanTellUsers.
 	SameUser bool
+	// RequestID makes the X-Request-Id of a request that comes without an id of its own; nil: none is added.
+	RequestID func() string
 	// Dial makes connections to origins; nil: directly. No proxy variable of the environment is looked at.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Upstream is the proxy after us that every connection to an origin goes through; nil: none.

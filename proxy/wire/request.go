@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,6 +168,18 @@ func (q *Request) SetHost(host string) (was string, changed bool) {
 		q.sent, q.header = append(b, h.Raw[pos:]...), fields
 	}
 	return was, changed
+}
+
+// AddField adds a field behind the others, as it is sent. Its line ends as the start line does.
+func (q *Request) AddField(name, value string) {
+	line := name + ": " + value + string(q.Head.Raw[len(q.Head.Start):q.Head.startLen])
+	empty := 1
+	if bytes.HasSuffix(q.sent, []byte("\r\n")) {
+		empty = 2
+	}
+	at := len(q.sent) - empty
+	q.sent = slices.Concat(q.sent[:at], []byte(line), q.sent[at:])
+	q.header = append(slices.Clip(q.header), flow.Field{Name: name, Value: value, Raw: line})
 }
 
 func isHop(name string) bool {
