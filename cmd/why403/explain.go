@@ -6,9 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/why403/why403/flow"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/explain"
 )
+
+// softMemory is the size of the heap, in bytes, from which on garbage is collected as often as needed.
+const softMemory = 256 << 20
 
 func newExplain(std stdio) *cobra.Command {
 	format := "text"
@@ -36,6 +40,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 			// The product files are read once and kept: collecting garbage meanwhile costs
 			// a tenth of a short run and frees next to nothing.
 			defer debug.SetGCPercent(debug.SetGCPercent(400))
+			defer debug.SetMemoryLimit(debug.SetMemoryLimit(softMemory))
 			sources, err := readLogs(logFiles)
 			if err != nil {
 				return err
@@ -46,18 +51,18 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 				if name, err = sessionName(name); err != nil {
 					return err
 				}
-				flows, err := readFlows(cmd.Context(), std, name)
+				err := explain.Each(cmd.Context(), func(yield func(*flow.Flow) error) error {
+					return eachFlow(cmd.Context(), std, name, yield)
+				}, o, func(e inspect.Explained) error {
+					all = append(all, e)
+					return nil
+				})
 				if err != nil {
 					return err
 				}
-				found, err := explain.Flows(cmd.Context(), flows, o)
-				if err != nil {
-					return fmt.Errorf("explain %s: %w", name, err)
-				}
-				all = append(all, found...)
 			}
 			if err := write(std.out, all); err != nil {
-				return fmt.Errorf("write the report: %w", err)
+				return failed(fmt.Errorf("write the report: %w", err), "check where standard output goes to")
 			}
 			for i := range all {
 				if all[i].Refused {

@@ -18,25 +18,35 @@ import (
 // sqliteMagic begins every SQLite file (file format, 1.3).
 var sqliteMagic = []byte("SQLite format 3\x00")
 
-// readFlows reads a session, a HAR, or the text of exchanges, told apart by what
-// is in them; "-" is standard input.
+// readFlows reads all flows of a file; see eachFlow.
 func readFlows(ctx context.Context, std stdio, name string) ([]*flow.Flow, error) {
+	var flows []*flow.Flow
+	err := eachFlow(ctx, std, name, func(f *flow.Flow) error {
+		flows = append(flows, f)
+		return nil
+	})
+	return flows, err
+}
+
+// eachFlow reads a session, a HAR, or the text of exchanges, told apart by what
+// is in them; "-" is standard input. Of a session and a HAR one flow at a time is held.
+func eachFlow(ctx context.Context, std stdio, name string, yield func(*flow.Flow) error) error {
 	if name == "-" {
-		return readText(std.in, "standard input")
+		return readText(ctx, std.in, "standard input", yield)
 	}
 	isSession, err := holdsSession(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if isSession {
-		return readSession(ctx, name)
+		return readSession(ctx, name, yield)
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fileError(err)
+		return fileError(err)
 	}
 	defer f.Close()
-	return readText(f, name)
+	return readText(ctx, f, name, yield)
 }
 
 func holdsSession(name string) (bool, error) {
@@ -67,35 +77,54 @@ func fileError(err error) error {
 const hintText = "give a session of why403, a HAR (JSON), HTTP messages as text, or the output of curl -v or curl -i"
 
 // readText reads a HAR, which begins like a JSON object, or the text of messages.
-func readText(r io.Reader, name string) ([]*flow.Flow, error) {
+func readText(ctx context.Context, r io.Reader, name string, yield func(*flow.Flow) error) error {
 	br := bufio.NewReaderSize(r, 64<<10)
 	head, err := br.Peek(4096)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, failed(fmt.Errorf("%s: %w", name, err), "check that it can be read")
+		return failed(fmt.Errorf("%s: %w", name, err), "check that it can be read")
 	}
 	if bytes.HasPrefix(head, sqliteMagic) {
-		return nil, failedf("give its name instead: a session cannot be read from a pipe", "%s is a session of why403", name)
+		return failedf("give its name instead: a session cannot be read from a pipe", "%s is a session of why403", name)
 	}
 	// The zero bytes are those of UTF-16, as Windows' shells write it.
 	text := bytes.TrimLeft(head, "\xef\xbb\xbf\xff\xfe\x00 \t\r\n")
 	if len(text) == 0 && len(head) < 4096 {
-		return nil, failedf(hintText, "%s is empty", name)
+		return failedf(hintText, "%s is empty", name)
 	}
-	if text[0] == '{' {
-		flows, err := har.Read(br)
-		if err != nil {
-			return nil, failed(fmt.Errorf("%s: %w", name, err), "it must be a whole HAR file (JSON), or a session of why403; export it again from where it came")
+	var wanted error // of yield: not the file's fault
+	give := func(f *flow.Flow) error {
+		if wanted = ctx.Err(); wanted == nil {
+			wanted = yield(f)
 		}
-		return flows, nil
+		return wanted
+	}
+	if len(text) > 0 && text[0] == '{' {
+		if err := har.Each(br, give); err != nil && wanted == nil {
+			return failed(fmt.Errorf("%s: %w", name, err), harHint(err))
+		}
+		return wanted
 	}
 	flows, err := transcript.Read(br)
 	if errors.Is(err, transcript.ErrNothing) {
-		return nil, failedf(hintText, "%s is no session (SQLite) and no HAR (a JSON object), and %w in it", name, transcript.ErrNothing)
+		return failedf(hintText, "%s is no session (SQLite) and no HAR (a JSON object), and %w in it", name, transcript.ErrNothing)
 	}
 	if err != nil {
-		return nil, failed(fmt.Errorf("%s: %w", name, err), hintText)
+		return failed(fmt.Errorf("%s: %w", name, err), hintText)
 	}
-	return flows, nil
+	for _, f := range flows {
+		if err := give(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func harHint(err error) string {
+	var at *har.Error
+	if errors.As(err, &at) && at.Hint != "" {
+		return at.Hint
+	}
+	return "it must be a whole HAR file (JSON); export it again from where it came"
 }
 
 // openSession opens a recorded session for reading alone.
@@ -107,22 +136,23 @@ func openSession(name string) (*session.Store, error) {
 	return s, nil
 }
 
-func readSession(ctx context.Context, name string) ([]*flow.Flow, error) {
+func readSession(ctx context.Context, name string, yield func(*flow.Flow) error) error {
 	s, err := openSession(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.Close()
-	var flows []*flow.Flow
 	for id := flow.ID(1); id <= s.Last(); id++ {
 		f, err := s.Flow(ctx, id)
 		if errors.Is(err, session.ErrNoFlow) || errors.Is(err, session.ErrNotKept) {
 			continue
 		}
 		if err != nil {
-			return nil, failed(fmt.Errorf("%s: flow %d: %w", name, id, err), "the file may be damaged; the other flows can still be looked at with why403 open "+name)
+			return failed(fmt.Errorf("%s: flow %d: %w", name, id, err), "the file may be damaged; the other flows can still be looked at with why403 open "+name)
 		}
-		flows = append(flows, f)
+		if err := yield(f); err != nil {
+			return err
+		}
 	}
-	return flows, nil
+	return nil
 }

@@ -91,19 +91,19 @@ func explainBeside(ctx context.Context, store *session.Store) func() error {
 
 // importFile copies the flows of a HAR into a session that lasts as long as the screen.
 func importFile(ctx context.Context, std stdio, name string) (*session.Store, error) {
-	flows, err := readFlows(ctx, std, name)
-	if err != nil {
-		return nil, err
-	}
 	store, err := session.Temporary(session.Options{Source: name})
 	if err != nil {
 		return nil, failed(err, "the system's temporary folder must be writable; TMPDIR names another")
 	}
-	for _, f := range flows {
+	err = eachFlow(ctx, std, name, func(f *flow.Flow) error {
 		if _, err := store.Add(ctx, f); err != nil {
-			store.Close()
-			return nil, fmt.Errorf("copy flow %d of %s: %w", f.ID, name, err)
+			return fmt.Errorf("copy flow %d of %s: %w", f.ID, name, err)
 		}
+		return nil
+	})
+	if err != nil {
+		store.Close()
+		return nil, err
 	}
 	return store, nil
 }

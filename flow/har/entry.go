@@ -43,6 +43,7 @@ func entryFlow(e decode.Value) *flow.Flow {
 	f.Times = times(e)
 	f.Conn.Origin = origin(e, f)
 	heads(f, e.Get("_why403"))
+	f.Frames = frames(e)
 	return f
 }
 

@@ -82,11 +82,15 @@ func utf8Of(br *bufio.Reader) io.Reader {
 type lines struct {
 	r      io.Reader
 	offset int64
+	stop   int64 // bytes from here on are not read; 0: no bound
 	last   int64
 	ends   []byte // distances between line ends, as uvarints
 }
 
 func (l *lines) Read(p []byte) (int, error) {
+	if l.stop > 0 && l.offset >= l.stop {
+		return 0, errTooLarge
+	}
 	n, err := l.r.Read(p)
 	for i := 0; i < n; {
 		j := bytes.IndexByte(p[i:n], '\n')
@@ -101,6 +105,12 @@ func (l *lines) Read(p []byte) (int, error) {
 	l.offset += int64(n)
 	return n, err
 }
+
+// maxValue is how many bytes one entry, or one other part of the file, may have:
+// a part is read into memory as a whole.
+const maxValue = 256 << 20
+
+var errTooLarge = fmt.Errorf("this part of the file has more than %d MB", maxValue>>20)
 
 // line is the number of the line that holds a byte.
 func (l *lines) line(offset int64) int {
@@ -125,6 +135,7 @@ type scanner struct {
 
 const (
 	hintTruncated = "the file was not written to its end: save it again; what stands before that point was read"
+	hintTooLarge  = "save the traffic again without the bodies of downloads; what stands before that part was read"
 	hintNoHAR     = "save the traffic as HAR: in a browser's network tab \"Save all as HAR with content\""
 )
 
@@ -178,6 +189,7 @@ func (s *scanner) object(member func(name string) (bool, error)) (found bool, er
 
 func (s *scanner) skip() error {
 	var raw json.RawMessage
+	s.lines.stop = s.dec.InputOffset() + maxValue
 	if err := s.dec.Decode(&raw); err != nil {
 		return s.syntax(err, "")
 	}
@@ -209,6 +221,7 @@ func (s *scanner) entries() error {
 	for s.dec.More() {
 		s.entry++
 		var raw json.RawMessage
+		s.lines.stop = s.dec.InputOffset() + maxValue
 		if err := s.dec.Decode(&raw); err != nil {
 			return s.syntax(err, "")
 		}
@@ -245,6 +258,8 @@ func (s *scanner) syntax(err error, what string) error {
 	at := s.dec.InputOffset()
 	var bad *json.SyntaxError
 	switch {
+	case errors.Is(err, errTooLarge):
+		return s.fail(at, errTooLarge.Error(), hintTooLarge)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return s.fail(s.lines.offset, "the file ends too early", hintTruncated)
 	case errors.As(err, &bad):

@@ -81,6 +81,7 @@ type (
 		RequestCut         int64           `json:"requestCut,omitempty"`  // size of a body of which the file holds only a first part
 		ResponseCut        int64           `json:"responseCut,omitempty"` // the same, of a body without content coding
 		Altered            []string        `json:"altered,omitempty"`
+		Messages           []otherMessage  `json:"messages,omitempty"`
 		Verdict            json.RawMessage `json:"verdict,omitempty"`
 	}
 	entry struct {
@@ -93,6 +94,9 @@ type (
 		ServerIPAddress string   `json:"serverIPAddress,omitempty"`
 		Error           string   `json:"_error,omitempty"`
 		Note            note     `json:"_why403"`
+
+		ResourceType      string          `json:"_resourceType,omitempty"` // by which Chrome knows a WebSocket
+		WebSocketMessages []socketMessage `json:"_webSocketMessages,omitempty"`
 	}
 )
 
@@ -151,6 +155,9 @@ func entryOf(f *flow.Flow, o Options) entry {
 		e.Error = f.Err.Error()
 	}
 	e.Note = note{ID: f.ID, Parent: f.Parent, Altered: f.Altered}
+	if e.WebSocketMessages, e.Note.Messages = messagesOf(f); len(e.WebSocketMessages) > 0 {
+		e.ResourceType = "websocket"
+	}
 	e.Note.RequestHead, e.Note.RequestHeadBase64 = headText(f.Request)
 	e.Note.ResponseHead, e.Note.ResponseHeadBase64 = headText(f.Response)
 	if b := f.Request.Body; !b.Whole() {

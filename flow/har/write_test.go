@@ -35,6 +35,15 @@ func TestRoundTrip(t *testing.T) {
 	f.Response.Status, f.Response.Reason = 403, "No Way"
 	f.Response.SetBody(f.Response.Body.Data)
 	f.Response.Trailers = flow.Header{{Name: "X-T", Value: "1"}}
+	f.Frames = []flow.Frame{
+		{FromClient: true, Kind: flow.TextMessage, At: at(50), Size: 7, Data: []byte("hé <\n>")},
+		{Kind: flow.TextMessage, Packed: true, Cut: true, At: at(51), Size: 3, Data: []byte("hello hello")},
+		{FromClient: true, Kind: flow.BinaryMessage, At: at(52), Size: 2, Data: []byte("\x00\xff")},
+		{Kind: flow.CloseMessage, At: at(53), Size: 4, Data: []byte("\x03\xe8ok")},
+		{Kind: flow.ServerEvent, At: at(54), Size: 8, Data: []byte("data: 1\n")},
+		{FromClient: true, Kind: flow.GRPCMessage, At: at(55), Size: 2, Data: []byte("\x08\xff")},
+		{Kind: flow.Remark, At: at(56), Size: 4, Data: []byte("told")},
+	}
 	child := &flow.Flow{ID: 9, Parent: 7, Origin: flow.FromImport, Scheme: "http", Authority: "a.test", Request: &flow.Message{Method: "GET", Target: "/", Proto: "HTTP/2.0", Header: flow.Header{{Name: "a", Value: "1"}}},
 		Err: &flow.Failure{Side: "origin", Op: "dial", Text: "connection refused"}}
 	cutBody := &flow.Flow{ID: 10, Origin: flow.FromImport, Scheme: "http", Authority: "a.test", Request: &flow.Message{Method: "POST", Target: "/", Proto: "HTTP/1.1"}, Response: &flow.Message{Status: 200, Proto: "HTTP/1.1"}}
@@ -49,6 +58,15 @@ func TestRoundTrip(t *testing.T) {
 	}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"_resourceType":"websocket"`, `{"type":"send","time":1780395330.173456,"opcode":1,"data":"hé <\n>"}`,
+		`{"type":"receive","time":1780395330.174456,"opcode":1,"data":"hello hello","_size":3,"_packed":true,"_cut":true}`,
+		`"opcode":2,"data":"AP8="`, `"opcode":8,"data":"A+hvaw=="`, `"kind":"event","data":"data: 1\n"`,
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%s is not written", want)
+		}
 	}
 	if !json.Valid(b.Bytes()) || !strings.Contains(b.String(), `"verdict":{"cause":"x"}`) {
 		t.Errorf("written:\n%s", b.String())

@@ -75,11 +75,11 @@ type listener struct {
 type state int
 
 const (
-	between state = iota
-	sending       // the head of a request
-	waiting       // its answer
-	receiving     // the head of an answer
-	content       // its body
+	between   state = iota
+	sending         // the head of a request
+	waiting         // its answer
+	receiving       // the head of an answer
+	content         // its body
 )
 
 func readVerbose(text []byte) []piece {

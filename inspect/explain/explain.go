@@ -7,6 +7,7 @@
 package explain
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -38,18 +39,92 @@ type Options struct {
 	Settled func(session.Row)
 }
 
+// Bounds of what Each holds in memory.
+const (
+	partBytes = 64 << 20 // of heads and of bodies as a Case has them
+	partFlows = 50_000
+	carried   = 8 // one in so many of a part, the last, is history of the next
+)
+
 // Flows explains each of flows, which are each other's history, in time order;
 // the result is in the order of flows.
 func Flows(ctx context.Context, flows []*flow.Flow, o Options) ([]inspect.Explained, error) {
-	b := newBook(flows)
-	out := make([]inspect.Explained, len(flows))
-	for i := range flows {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	out := make([]inspect.Explained, 0, len(flows))
+	err := Each(ctx, func(yield func(*flow.Flow) error) error {
+		for _, f := range flows {
+			if err := yield(f); err != nil {
+				return err
+			}
 		}
-		out[i] = explainCase(b.caseOf(i, o.Logs != nil), o)
+		return nil
+	}, o, func(e inspect.Explained) error {
+		out = append(out, e)
+		return nil
+	})
+	return out, err
+}
+
+// Each explains the flows that source gives and tells of each in its order. The
+// flows of up to 64 MB are each other's history; of a larger source those before a
+// flow are, and those of its part that come after it. Memory does not grow with the source.
+func Each(ctx context.Context, source func(yield func(*flow.Flow) error) error, o Options, tell func(inspect.Explained) error) error {
+	b := part{o: o, tell: tell}
+	err := source(func(f *flow.Flow) error {
+		b.flows = append(b.flows, ready(f))
+		b.bytes += size(b.flows[len(b.flows)-1])
+		if b.bytes < partBytes && len(b.flows) < partFlows {
+			return nil
+		}
+		return b.explain(ctx)
+	})
+	if err != nil {
+		return err
 	}
-	return out, nil
+	return b.explain(ctx)
+}
+
+// part is the flows that are held: the first of them were explained already and
+// are history.
+type part struct {
+	o     Options
+	tell  func(inspect.Explained) error
+	flows []*flow.Flow
+	told  int
+	bytes int
+}
+
+func (b *part) explain(ctx context.Context) error {
+	book := newBook(b.flows)
+	for i := b.told; i < len(b.flows); i++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := b.tell(explainCase(book.caseOf(i, b.o.Logs != nil), b.o)); err != nil {
+			return err
+		}
+	}
+	from := len(b.flows)
+	for b.bytes = 0; from > 0 && len(b.flows)-from < len(b.flows)/carried; from-- {
+		n := size(b.flows[from-1])
+		if b.bytes+n > partBytes/carried {
+			break
+		}
+		b.bytes += n
+	}
+	b.flows = slices.Clone(b.flows[from:])
+	b.told = len(b.flows)
+	return nil
+}
+
+// size is about how many bytes a flow takes in memory.
+func size(f *flow.Flow) int {
+	n := 1 << 10
+	for _, m := range []*flow.Message{f.Request, f.Response} {
+		if m != nil {
+			n += len(m.Body.Data) + m.Header.Size()*2 + 64*len(m.Header)
+		}
+	}
+	return n
 }
 
 func explainCase(c inspect.Case, o Options) inspect.Explained {
@@ -62,7 +137,7 @@ func explainCase(c inspect.Case, o Options) inspect.Explained {
 
 // book is the flows of a file, ready to be looked up.
 type book struct {
-	ready  []*flow.Flow       // decoded; in the order given
+	ready  []*flow.Flow       // bodies decoded; in the order given
 	order  []int              // indices in time order
 	at     []int              // position in order
 	byHost map[string][]int   // positions in order, ascending
@@ -70,11 +145,9 @@ type book struct {
 	verdct map[*flow.Flow]int // 1: refused, 2: not; as far as the flow alone shows
 }
 
+// newBook makes a book of flows whose bodies are ready.
 func newBook(flows []*flow.Flow) *book {
-	b := &book{byHost: map[string][]int{}, byEnd: map[string][]int{}, verdct: map[*flow.Flow]int{}}
-	for _, f := range flows {
-		b.ready = append(b.ready, ready(f))
-	}
+	b := &book{ready: flows, byHost: map[string][]int{}, byEnd: map[string][]int{}, verdct: map[*flow.Flow]int{}}
 	b.order = make([]int, len(flows))
 	for i := range b.order {
 		b.order[i] = i
@@ -175,23 +248,25 @@ func plain(m *flow.Message, text bool) *flow.Message {
 	}
 	var data []byte
 	var cut bool
+	var err error
 	if text {
-		s, more, err := decode.Text(m, inspect.BodyLimit)
-		if err != nil && len(s) == 0 {
-			return m
-		}
-		data, cut = []byte(s), more
+		var t string
+		t, cut, err = decode.Text(m, inspect.BodyLimit)
+		data = []byte(t)
 	} else {
-		d, more, err := decode.Content(m, inspect.BodyLimit)
-		if err != nil && len(d) == 0 {
+		data, cut, err = decode.Content(m, inspect.BodyLimit)
+	}
+	if err != nil && len(data) == 0 {
+		if len(m.Body.Data) <= inspect.BodyLimit {
 			return m
 		}
-		data, cut = d, more
+		data, cut = m.Body.Data[:inspect.BodyLimit], true
 	}
 	c := *m
 	c.Body.Data = data
 	c.Body.Size = int64(len(data))
 	if cut {
+		c.Body.Data = bytes.Clone(data) // the rest is not held with it
 		c.Body.Size = max(m.Body.Size, int64(len(data))+1)
 	}
 	c.Body.Kept = c.Body.Size
