@@ -151,6 +151,9 @@ func TestHTTP2BytesAreLeftAlone(t *testing.T) {
 			if f.Conn.HTTP2 != "1:65536;4:131072;16962:7|15663105|1|p,m,a,s" || f.Conn.ClientTLS.ALPN != "h2" || f.Conn.OriginTLS.ALPN != "h2" || f.Conn.Reused {
 				t.Errorf("recorded %q %+v", f.Conn.HTTP2, f.Conn)
 			}
+			if !f.Unaltered() {
+				t.Errorf("recorded as %+v, altered %q", f.Fidelity, f.Altered)
+			}
 			ti := f.Times
 			for i, at := range []time.Time{ti.ConnectDone, ti.TLSDone, ti.Start, ti.RequestSent, ti.FirstByte, ti.End} {
 				if at.IsZero() || i > 0 && at.Before(ti.ConnectDone) {
@@ -341,6 +344,13 @@ func until[T http2.Frame](t testing.TB, f *http2.Framer) (got T) {
 	}
 }
 
+// hasty are limits that no test has to wait for.
+func hasty() limits {
+	l := usual
+	l.half, l.linger = 50*time.Millisecond, 50*time.Millisecond
+	return l
+}
+
 func TestHTTP2StreamsThatAreBrokenOff(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -394,7 +404,7 @@ func TestHTTP2StreamsThatAreBrokenOff(t *testing.T) {
 		}, 0, "client", "closed the connection"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := newLab(t)
+			l := newLabWith(t, hasty())
 			r := l.rawH2()
 			r.ask(1, "/")
 			c.script(t, r)

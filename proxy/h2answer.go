@@ -86,9 +86,8 @@ func (s *h2stream) answerWith(out []byte, enc *h2.Encoder, a *answer, why *flow.
 	m.Body.Data = nil
 	s.resp = m
 	first := *m
-	store := s.l.c.s.opt.Store
-	store.Append(s.flow, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: &first})
-	s.content(&s.respBody, flow.ResponseBody, body)
+	s.l.rec.Append(s.flow, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: &first})
+	s.content(&s.respBody, false, body)
 	failure := *why
 	s.end(&failure)
 	return out

@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,8 +27,9 @@ const maxStreams = 4096
 // between the two ends. Nobody waits for the other direction but where one
 // stream is recorded.
 type h2relay struct {
-	c  *client
-	up *wire.Upstream
+	c   *client
+	up  *wire.Upstream
+	rec Recorder
 
 	client, origin h2way
 
@@ -48,12 +50,13 @@ type h2relay struct {
 type h2way struct {
 	l    *h2relay
 	r    *wire.Reader
-	dst  io.Writer
+	out  wire.Outlet
 	p    *h2.Parser
 	said []h2said // by the bytes that are being moved
 	n    int64    // bytes moved
 
-	fault error // not to be passed on
+	fault   error       // not to be passed on
+	differs atomic.Bool // what was written is not what was read
 }
 
 // h2said is an event and the stream that it belongs to, if that is recorded.
@@ -63,12 +66,15 @@ type h2said struct {
 }
 
 func (c *client) newH2(up *wire.Upstream) *h2relay {
-	l := &h2relay{c: c, up: up, streams: map[uint32]*h2stream{}}
-	l.client = h2way{l: l, r: c.r}
+	l := &h2relay{c: c, up: up, rec: c.s.opt.Store, streams: map[uint32]*h2stream{}}
+	if c.s.ignores(c.target) {
+		l.rec = nowhere{}
+	}
+	l.client.l, l.client.r = l, c.r
 	l.client.p = h2.NewParser(true, l.client.take)
 	if up != nil {
-		l.client.dst = up.Conn
-		l.origin = h2way{l: l, r: up.R, dst: c.conn}
+		l.client.out.W = up.Conn
+		l.origin.l, l.origin.r, l.origin.out.W = l, up.R, c.conn
 		l.origin.p = h2.NewParser(false, l.origin.take)
 	}
 	return l
@@ -100,6 +106,7 @@ func (w *h2way) serve(ended func(error)) {
 
 // move passes on what comes, until that cannot go on.
 func (w *h2way) move() error {
+	w.r.Cut()
 	for {
 		b := w.r.Buffered()
 		if len(b) == 0 {
@@ -112,10 +119,14 @@ func (w *h2way) move() error {
 		if w.fault != nil {
 			return w.fault
 		}
-		_, err := w.dst.Write(b)
+		w.out.Begin(0)
+		_, err := w.out.Write(b)
 		w.n += int64(len(b))
-		w.tell()
 		w.r.Discard(len(b))
+		if _, left := w.out.Sums(); w.r.Cut() != left && err == nil {
+			w.differs.Store(true)
+		}
+		w.tell() // the buffer is not touched before the next fill
 		if err != nil {
 			return &wire.CopyError{Side: wire.Writing, Err: err}
 		}
@@ -410,7 +421,7 @@ func (l *h2relay) lose(w *h2way, err error) {
 	u.f = flow.Flow{Kind: flow.Tunnel, Scheme: l.c.scheme, Authority: l.c.authority, Conn: l.conn(), Times: flow.Timings{Start: time.Now()},
 		Request: &flow.Message{Proto: h2.Proto, Method: "CONNECT", Target: l.c.target, Body: flow.Body{Framing: flow.UntilClose}},
 		Altered: []string{"not read: from here on, why403 could not follow what the " + side + " sent: " + err.Error()}}
-	u.id = l.c.s.opt.Store.Begin(&u.f)
+	u.id = l.rec.Begin(&u.f)
 }
 
 func (u *h2unread) end(l *h2relay) {
@@ -418,12 +429,13 @@ func (u *h2unread) end(l *h2relay) {
 	o.Times.End = time.Now()
 	o.Request.Body.Size = l.client.n
 	o.Response = &flow.Message{Proto: h2.Proto, Status: 200, Body: flow.Body{Framing: flow.UntilClose, Size: l.origin.n}}
-	l.c.s.opt.Store.End(u.id, o)
+	l.c.conclude(l.rec, u.id, o)
 }
 
 // conn is what the exchanges on the two connections have in common.
 func (l *h2relay) conn() flow.Conn {
 	f := l.c.facts
+	f.Process = l.c.who.known()
 	f.Target, f.Upstream = l.c.target, l.c.way(l.c.target)
 	if l.up != nil {
 		f.Origin, f.OriginTLS = l.up.RemoteAddr().String(), l.up.TLS

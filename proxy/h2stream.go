@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"net"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 	"github.com/why403/why403/proxy/h2"
 	"github.com/why403/why403/proxy/wire"
 )
@@ -33,10 +35,22 @@ type h2stream struct {
 
 // h2body is one side of a stream.
 type h2body struct {
-	tape     *wire.Tape
+	watch    h2watch // of content; nil until some comes
 	size     int64
 	trailers flow.Header
 	done     bool // END_STREAM was seen
+}
+
+// h2watch records content: a wire.Tape, or the messages of a WebSocket.
+type h2watch interface {
+	Add([]byte)
+	Close()
+}
+
+func (b *h2body) close() {
+	if b.watch != nil {
+		b.watch.Close()
+	}
 }
 
 // newStream is the stream that e, the head of a request, opens.
@@ -105,11 +119,7 @@ func (s *h2stream) fromClient(e *h2.Event, now time.Time) {
 			s.reqBody.trailers = h2.ReadTrailers(e.Fields)
 		}
 	case h2.Content:
-		kind := flow.RequestBody
-		if s.frames {
-			kind = flow.ClientFrame
-		}
-		s.content(&s.reqBody, kind, e.Content)
+		s.content(&s.reqBody, true, e.Content)
 	case h2.Reset:
 		s.reset("client", e.Code)
 		return
@@ -136,12 +146,8 @@ func (s *h2stream) fromOrigin(e *h2.Event, now time.Time) {
 	case h2.Head:
 		s.answered(e, now)
 	case h2.Content:
-		kind := flow.ResponseBody
-		if s.frames {
-			kind = flow.OriginFrame
-		}
 		if s.resp != nil {
-			s.content(&s.respBody, kind, e.Content)
+			s.content(&s.respBody, false, e.Content)
 		}
 	case h2.Reset:
 		s.reset("origin", e.Code)
@@ -161,7 +167,7 @@ func (s *h2stream) answered(e *h2.Event, now time.Time) {
 		s.respBody.trailers = h2.ReadTrailers(e.Fields)
 		return
 	case m.Status >= 100 && m.Status < 200:
-		s.l.c.s.opt.Store.Append(s.flow, flow.Part{Kind: flow.InterimHead, At: now, Head: m})
+		s.l.rec.Append(s.flow, flow.Part{Kind: flow.InterimHead, At: now, Head: m})
 		return
 	}
 	s.times.FirstByte = now
@@ -174,24 +180,66 @@ func (s *h2stream) answered(e *h2.Event, now time.Time) {
 	}
 	s.frames = s.req.Method == "CONNECT" && m.Status/100 == 2
 	if s.frames { // what follows is not the content of a message
-		s.reqBody.tape, s.respBody.tape = nil, nil
+		s.reqBody.close()
+		s.reqBody.watch = nil
 	}
 	head := *m
-	s.l.c.s.opt.Store.Append(s.flow, flow.Part{Kind: flow.ResponseHead, At: now, Head: &head})
+	s.l.rec.Append(s.flow, flow.Part{Kind: flow.ResponseHead, At: now, Head: &head})
 }
 
 // content records a piece of content.
-func (s *h2stream) content(b *h2body, kind flow.PartKind, p []byte) {
+func (s *h2stream) content(b *h2body, fromClient bool, p []byte) {
 	if len(p) == 0 {
 		return
 	}
-	if b.tape == nil {
-		b.tape = wire.NewTape(s.l.c.s.opt.Store, kind, s.l.c.s.opt.MaxBody, func() flow.ID { return s.flow })
+	if b.watch == nil {
+		b.watch = s.watch(fromClient)
 	}
-	b.tape.Add(p)
+	b.watch.Add(p)
 	if !s.frames {
 		b.size += int64(len(p))
 	}
+}
+
+// watch is what records the content from one side.
+func (s *h2stream) watch(fromClient bool) h2watch {
+	id := func() flow.ID { return s.flow }
+	tape := func(kind flow.PartKind) *wire.Tape { return wire.NewTape(s.l.rec, kind, s.l.c.s.opt.MaxBody, id) }
+	var t *wire.Tape
+	switch {
+	case s.frames && strings.EqualFold(s.req.Protocol, "websocket"): // RFC 8441, 5
+		return wire.NewMessages(s.l.rec, decode.NewWebSocket(fromClient, s.resp.Header), id)
+	case s.frames && fromClient:
+		t = tape(flow.ClientFrame)
+	case s.frames:
+		t = tape(flow.OriginFrame)
+	case fromClient:
+		t = tape(flow.RequestBody)
+		t.Watch(decode.Messages(s.req.Header, true))
+	default:
+		t = tape(flow.ResponseBody)
+		t.Watch(decode.Messages(s.resp.Header, false))
+	}
+	return t
+}
+
+// fidelity tells whether what left is what came, as far as that is known: each
+// piece that was moved had one checksum when it was read and when it was written.
+func (s *h2stream) fidelity() (f flow.Fidelity) {
+	result := func(w *h2way, b *h2body) flow.Sameness {
+		switch {
+		case s.l.up == nil || !b.done:
+			return flow.NotCompared
+		case w.differs.Load():
+			return flow.Differs
+		}
+		return flow.Same
+	}
+	f.Request = result(&s.l.client, &s.reqBody)
+	if s.resp != nil {
+		f.Response = result(&s.l.origin, &s.respBody)
+	}
+	return f
 }
 
 // begin tells the recorder that the stream has begun, once.
@@ -202,7 +250,7 @@ func (s *h2stream) begin() {
 	s.begun = true
 	f, request := s.at, *s.req.Message
 	f.Request = &request
-	s.flow = s.l.c.s.opt.Store.Begin(&f)
+	s.flow = s.l.rec.Begin(&f)
 }
 
 // reset ends a stream by an RST_STREAM. After a whole answer it only says that
@@ -251,7 +299,9 @@ func (s *h2stream) alter(text string) {
 func (s *h2stream) end(failure *flow.Failure) {
 	s.ended = true
 	s.times.End = time.Now()
-	o := flow.Outcome{Times: s.times, Conn: s.at.Conn, Altered: s.altered, Err: failure}
+	s.reqBody.close()
+	s.respBody.close()
+	o := flow.Outcome{Times: s.times, Conn: s.at.Conn, Altered: s.altered, Fidelity: s.fidelity(), Err: failure}
 	if s.req.Body.Framing != flow.NoBody {
 		request := *s.req.Message
 		request.Body.Size, request.Trailers = s.reqBody.size, s.reqBody.trailers
@@ -262,6 +312,6 @@ func (s *h2stream) end(failure *flow.Failure) {
 		response.Body.Size, response.Trailers = s.respBody.size, s.respBody.trailers
 		o.Response = &response
 	}
-	s.l.c.s.opt.Store.End(s.flow, o)
+	s.l.c.conclude(s.l.rec, s.flow, o)
 	s.l.remove(s.id)
 }

@@ -221,7 +221,6 @@ func (i *interception) agree() []string {
 	return nil
 }
 
-
 // reach connects to the origin. A failure is kept, to be told inside: a client
 // can show an answer, and not why a handshake failed.
 func (i *interception) reach(hi *tls.ClientHelloInfo) {

@@ -27,6 +27,7 @@ const (
 	Away                  // Code, Last, Content (words): the connection is ending
 	Tune                  // Settings
 	Grant                 // Increment: of Stream, or with 0 of the connection
+	Echo                  // Content: of a PING that asks for its like
 	Lost                  // Err: nothing more can be told; it is the last event
 	Malformed             // Err: what should be the client's Preface is none; it is the only event
 )
@@ -256,6 +257,10 @@ func (p *Parser) end() {
 				e.Settings = append(e.Settings, Setting{binary.BigEndian.Uint16(s), binary.BigEndian.Uint32(s[2:])})
 			}
 			p.emit(e)
+		}
+	case Ping:
+		if p.flags&FlagAck == 0 && len(s) == 8 {
+			p.emit(&Event{Kind: Echo, Content: s})
 		}
 	case WindowUpdate:
 		if len(s) == 4 {
