@@ -28,6 +28,16 @@ func (k FrameKind) String() string {
 	return "unknown"
 }
 
+// KindOf is the kind of a word that String gave; of any other it is RawBytes.
+func KindOf(word string) FrameKind {
+	for k, name := range frameNames {
+		if name == word {
+			return FrameKind(k)
+		}
+	}
+	return RawBytes
+}
+
 // Frame is one message on an upgraded connection, or one of those that a body
 // is a sequence of. Messages sent in fragments are joined.
 type Frame struct {

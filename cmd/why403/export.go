@@ -133,7 +133,7 @@ func noFlow(name string, id, last flow.ID) error {
 	return failedf(fmt.Sprintf("its flows are 1 to %d", last), "%s has no flow %d", name, id)
 }
 
-// wholeFlow is a flow with all that was kept of its bodies.
+// wholeFlow is a flow with all that was kept of its bodies and its messages.
 func wholeFlow(ctx context.Context, s *session.Store, id flow.ID) (*flow.Flow, error) {
 	f, err := s.Flow(ctx, id)
 	if err != nil {
@@ -153,5 +153,14 @@ func wholeFlow(ctx context.Context, s *session.Store, id flow.ID) (*flow.Flow, e
 			return nil, err
 		}
 	}
-	return f, nil
+	for {
+		const page = 1000
+		more, err := s.Frames(ctx, id, int64(len(f.Frames)), page, 0)
+		if err != nil {
+			return nil, err
+		}
+		if f.Frames = append(f.Frames, more...); len(more) < page {
+			return f, nil
+		}
+	}
 }

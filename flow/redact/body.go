@@ -35,7 +35,20 @@ func (m *Masker) Learn(f *flow.Flow) {
 		learn(i, false)
 	}
 	learn(f.Response, false)
+	for i := range f.Frames {
+		m.frame(&f.Frames[i])
+	}
 }
+
+// frame is the data of a message with its secrets masked.
+func (m *Masker) frame(f *flow.Frame) string {
+	if f.Kind == flow.ServerEvent {
+		return m.content(string(f.Data), eventStream, nil, false)
+	}
+	return m.content(string(f.Data), "", nil, f.FromClient)
+}
+
+const eventStream = "text/event-stream"
 
 // mask is a deep copy of f with all that is known masked.
 func (m *Masker) mask(f *flow.Flow) *flow.Flow {
@@ -46,6 +59,11 @@ func (m *Masker) mask(f *flow.Flow) *flow.Flow {
 	g.Interim = nil
 	for _, i := range f.Interim {
 		g.Interim = append(g.Interim, m.message(f, i, "interim response"))
+	}
+	g.Frames = nil
+	for _, fr := range f.Frames {
+		fr.Data = []byte(m.frame(&fr))
+		g.Frames = append(g.Frames, fr)
 	}
 	g.Altered = nil
 	for _, a := range f.Altered {
@@ -202,12 +220,28 @@ func (m *Masker) parts(text, kind string, params map[string]string, request bool
 	switch {
 	case decode.IsForm(kind):
 		return m.query(text, 0, len(text))
+	case kind == eventStream && depth < 3:
+		return m.events(text, request, depth)
 	case decode.IsMultipart(kind) && depth < 3:
 		return m.multipart(text, params["boundary"], request, depth)
 	case decode.IsJSON(kind) || strings.HasPrefix(text, "{") || strings.HasPrefix(text, "["):
 		return m.json(text, request)
 	}
 	return nil
+}
+
+// events looks into the data of server-sent events, a line at a time.
+func (m *Masker) events(text string, request bool, depth int) (list spanList) {
+	at := 0
+	for line := range strings.Lines(text) {
+		if data, ok := strings.CutPrefix(line, "data:"); ok {
+			data = strings.TrimLeft(data, " ")
+			inside := spanList(m.parts(strings.TrimRight(data, "\r\n"), "", nil, request, depth+1))
+			list = append(list, inside.shift(at+len(line)-len(data))...)
+		}
+		at += len(line)
+	}
+	return list
 }
 
 func (m *Masker) multipart(text, boundary string, request bool, depth int) spanList {

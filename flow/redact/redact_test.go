@@ -119,6 +119,20 @@ var places = map[string]func(f *flow.Flow, s string){
 	"json in multipart": func(f *flow.Flow, s string) {
 		body(f.Request, "multipart/form-data; boundary=B", "--B\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Type: application/json\r\n\r\n{\"pin\":\""+s+"\"}\r\n--B--\r\n")
 	},
+	"websocket message": func(f *flow.Flow, s string) {
+		f.Frames = []flow.Frame{{FromClient: true, Kind: flow.TextMessage, Data: []byte(`{"type":"auth","token":"` + s + `"}`)}, {Kind: flow.TextMessage, Data: []byte("hello " + s)}}
+	},
+	"websocket bytes": func(f *flow.Flow, s string) {
+		f.Frames = []flow.Frame{{FromClient: true, Kind: flow.TextMessage, Data: []byte(`{"password":"` + s + `"}`)}, {Kind: flow.BinaryMessage, Data: []byte("\x00\x10" + s + "\xff")}}
+	},
+	"close reason": func(f *flow.Flow, s string) {
+		f.Request.Header.Add("Authorization", "Bearer "+s)
+		f.Frames = []flow.Frame{{Kind: flow.CloseMessage, Data: []byte("\x03\xf0bad token " + s)}}
+	},
+	"server-sent event": func(f *flow.Flow, s string) {
+		body(f.Response, "text/event-stream", "id: 1\r\ndata: {\"a\":1,\"access_token\":\""+s+"\"}\r\n\r\n")
+		f.Frames = []flow.Frame{{Kind: flow.ServerEvent, Data: []byte("data: {\"refresh_token\":\"" + s + "x\"}\n")}}
+	},
 	"html form": func(f *flow.Flow, s string) {
 		body(f.Response, "text/html", `<form><input type="hidden" name="csrf_token" value="`+s+`"></form>`)
 	},
@@ -174,6 +188,9 @@ func everything(f *flow.Flow) string {
 		}
 		text, _, _ := decode.Text(m, 0)
 		fmt.Fprintf(&b, "%s %s %s %+q %+q %s %s %s", m.Method, m.Target, m.Reason, m.Header, m.Trailers, m.Head, m.Body.Data, text)
+	}
+	for _, fr := range f.Frames {
+		fmt.Fprintf(&b, " %s", fr.Data)
 	}
 	return b.String()
 }

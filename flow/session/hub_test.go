@@ -344,6 +344,10 @@ func TestAddedFlowIsReadAsItWas(t *testing.T) {
 	f := everything()
 	f.Request.Body = flow.Body{Framing: flow.ByLength, Size: 12, Kept: 12, Data: []byte("hello\x00world\xff")}
 	f.Response.Body = flow.Body{Framing: flow.UntilClose, Size: 2 << 20, Kept: 700_000, Data: bytes.Repeat([]byte("0123456789"), 70_000)}
+	f.Frames = []flow.Frame{
+		{FromClient: true, Kind: flow.TextMessage, At: time.Unix(1, 5), Size: 3, Data: []byte("hi!")},
+		{Kind: flow.CloseMessage, At: time.Unix(2, 0), Data: []byte{}},
+	}
 	var last flow.ID
 	for range 3 { // each is more than the queue holds: Add waits, and cuts nothing
 		var err error
@@ -359,7 +363,11 @@ func TestAddedFlowIsReadAsItWas(t *testing.T) {
 		t.Error("the body differs")
 	}
 	f.Response.Body.Data, got.Response.Body.Data = nil, nil
-	if d := cmp.Diff(f, got, cmpopts.IgnoreFields(flow.Flow{}, "ID")); d != "" || err != nil {
+	messages, err2 := s.Frames(ctx, last, 0, 10, 0)
+	if got.Frames = messages; err2 != nil {
+		t.Error(err2)
+	}
+	if d := cmp.Diff(f, got, cmpopts.IgnoreFields(flow.Flow{}, "ID"), cmpopts.EquateEmpty()); d != "" || err != nil {
 		t.Errorf("%v %s", err, d)
 	}
 	if r := rowFor(t, s, last); r.State != Done || !r.Cut || r.Parent != 41 {

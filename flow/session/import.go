@@ -29,6 +29,8 @@ func (s *Store) Add(ctx context.Context, f *flow.Flow) (flow.ID, error) {
 		l.body[side].pending.add(theirs(data))
 		need += int64(len(data))
 	}
+	frames := l.importFrames(f.Frames)
+	need += frames
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for s.queued > 0 && s.queued+need > s.o.QueueBytes/2 && !s.closed {
@@ -51,9 +53,29 @@ func (s *Store) Add(ctx context.Context, f *flow.Flow) (flow.ID, error) {
 	l.f.ID = s.last
 	e := &entry{live: l, row: rowOf(&l.f)}
 	e.row.State = Streaming
+	e.row.ReqBytes += l.frames.sent[RequestSide]
+	e.row.RespBytes += l.frames.sent[ResponseSide]
 	s.touch(e)
-	body := l.body[RequestSide].kept + l.body[ResponseSide].kept
-	s.queued += body // counted by the chunks
+	body := l.body[RequestSide].kept + l.body[ResponseSide].kept + frames
+	s.queued += body // counted by the chunks and messages
 	s.end(e, need-body)
 	return l.f.ID, nil
+}
+
+// importFrames takes in the messages of a flow that is complete, and says how much memory they take.
+func (l *live) importFrames(list []flow.Frame) (cost int64) {
+	l.f.Frames = nil
+	fs := &l.frames
+	for _, fr := range list[:min(len(list), maxFrames)] {
+		if !fr.Kind.InBody() && fr.Kind != flow.Remark {
+			side := ResponseSide
+			if fr.FromClient {
+				side = RequestSide
+			}
+			fs.sent[side] += fr.Size
+		}
+		cost += int64(len(fr.Data)) + frameCost
+		fs.pending = append(fs.pending, fr)
+	}
+	return cost
 }
