@@ -65,6 +65,7 @@ func runCapture(ctx context.Context, std stdio, o proxyFlags, c capture) error {
 		return err
 	}
 	defer s.close()
+	s.announce("capture", &o)
 	fmt.Fprintf(std.err, "why403: listening on %s, recording to %s\n", s.address(), s.store.Stats().Path)
 	if s.caFile != "" {
 		fmt.Fprintf(std.err, "why403: clients trust it with %s\n", s.caFile)

@@ -60,6 +60,7 @@ func runDemo(ctx context.Context, std stdio, once bool) error {
 		Pace:   4 * time.Second,
 	}
 	if !once {
+		s.announce("demo", &o)
 		return s.show(ctx, client.Run)
 	}
 	client.Pace = 0

@@ -23,6 +23,7 @@ func runScreen(ctx context.Context, std stdio, o proxyFlags) error {
 		return err
 	}
 	defer s.close()
+	s.announce("screen", &o)
 	return s.show(ctx, nil)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/proxy"
+	"github.com/why403/why403/proxy/launch"
 	"github.com/why403/why403/proxy/replay"
 	"github.com/why403/why403/proxy/wire"
 )
@@ -27,6 +28,7 @@ type stack struct {
 	proxy     *proxy.Server
 	sender    *replay.Sender
 	worker    *explain.Worker
+	seat      *launch.Seat // where others find us; nil: nowhere
 }
 
 // dialer opens connections to servers; nil is the network's own.
@@ -147,6 +149,9 @@ func (s *stack) address() string { return s.listeners[0].Addr().String() }
 
 func (s *stack) close() {
 	closeAll(s.listeners)
+	if s.seat != nil {
+		_ = s.seat.Release() // the next start sweeps what is left
+	}
 	if s.store != nil {
 		s.store.Close()
 	}
