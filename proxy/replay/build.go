@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/proxy/h2"
 	"github.com/why403/why403/proxy/wire"
 )
 
@@ -18,27 +19,40 @@ type message struct {
 	method   string
 	recorded *flow.Message // what is recorded and returned
 	altered  []string
+
+	// Over HTTP/2, instead of head:
+	fields   flow.Header // the pseudo-header fields first; nil: over HTTP/1
+	trailers flow.Header
+	opening  h2.Opening // what the connection begins with
+}
+
+// check refuses what cannot be sent again.
+func check(m *flow.Message) error {
+	switch {
+	case m == nil || m.Method == "":
+		return errors.New("replay: there is no request to send")
+	case m.Method == "CONNECT":
+		return errors.New("replay: a CONNECT opens a tunnel and cannot be replayed; replay a request inside it")
+	case m.Body.Cut():
+		return fmt.Errorf("replay: the recording kept %d of the %d bytes of the request body; capture it again with a larger --max-body", m.Body.Kept, m.Body.Size)
+	case int64(len(m.Body.Data)) < m.Body.Size:
+		return fmt.Errorf("replay: only %d of the %d bytes of the request body are loaded", len(m.Body.Data), m.Body.Size)
+	}
+	return nil
 }
 
 // build writes m as it was: the order and spelling of its fields, the raw
 // target, its framing. authority is for a message that has no Host field
 // because it came over HTTP/2.
 func build(m *flow.Message, authority string) (*message, error) {
-	switch {
-	case m == nil || m.Method == "":
-		return nil, errors.New("replay: there is no request to send")
-	case m.Method == "CONNECT":
-		return nil, errors.New("replay: a CONNECT opens a tunnel and cannot be replayed; replay a request inside it")
-	case m.Body.Cut():
-		return nil, fmt.Errorf("replay: the recording kept %d of the %d bytes of the request body; capture it again with a larger --max-body", m.Body.Kept, m.Body.Size)
-	case int64(len(m.Body.Data)) < m.Body.Size:
-		return nil, fmt.Errorf("replay: only %d of the %d bytes of the request body are loaded", len(m.Body.Data), m.Body.Size)
+	if err := check(m); err != nil {
+		return nil, err
 	}
 	b := &message{method: m.Method}
-	proto, h2 := m.Proto, false
+	proto, later := m.Proto, false
 	if !strings.HasPrefix(proto, "HTTP/1.") {
 		proto = "HTTP/1.1"
-		if h2 = m.Proto != ""; h2 {
+		if later = m.Proto != ""; later {
 			b.altered = append(b.altered, "sent over HTTP/1.1 instead of "+m.Proto)
 		}
 	}
@@ -56,7 +70,10 @@ func build(m *flow.Message, authority string) (*message, error) {
 	}
 	var head strings.Builder
 	head.WriteString(start + end)
-	if h2 && !m.Header.Has("Host") {
+	if later && !m.Header.Has("Host") {
+		if a := m.Header.Get(":authority"); a != "" {
+			authority = a
+		}
 		head.WriteString("Host: " + authority + end)
 	}
 	for _, f := range m.Header {

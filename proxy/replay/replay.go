@@ -35,6 +35,10 @@ type Options struct {
 	Dial     func(ctx context.Context, network, addr string) (net.Conn, error) // nil: directly
 	// Upstream is the proxy after us that every connection to an origin goes through; nil: none.
 	Upstream *wire.Proxy
+	// Identities are the certificates that origins get when they ask for one;
+	// MinTLS and MaxTLS bound the versions that they are offered, 0 does not.
+	Identities     wire.Identities
+	MinTLS, MaxTLS uint16
 	// MaxBody is how many bytes of a body are recorded; 0: all that the Recorder keeps.
 	MaxBody int64
 	// MaxAnswer is how many bytes of an answer's body are read; 0 is 256 MiB.
@@ -52,13 +56,16 @@ func New(o Options) *Sender {
 	if o.MaxAnswer <= 0 {
 		o.MaxAnswer = maxAnswer
 	}
-	return &Sender{o, wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Via: o.Upstream}}
+	return &Sender{o, wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Via: o.Upstream,
+		Identities: o.Identities, MinTLS: o.MinTLS, MaxTLS: o.MaxTLS}}
 }
 
 // Send sends req to parent's scheme and authority and waits for the answer.
 // What is sent is req: fields that still say what their raw line says go out
 // as that line, the target and the order stay, a chunked body is sent chunked,
-// and a Content-Length is sent as it stands.
+// and a Content-Length is sent as it stands. A request that came over HTTP/2
+// goes out over HTTP/2, with the settings and the order of its client, unless
+// the server does not agree to that.
 //
 // A request that cannot be sent gives an error and no flow, and nothing is
 // recorded. An exchange that failed gives its flow and, as error, the flow's
@@ -71,10 +78,16 @@ func (s *Sender) Send(ctx context.Context, parent *flow.Flow, req *flow.Message)
 		return nil, fmt.Errorf("replay: %q is no host[:port]", parent.Authority)
 	}
 	m, err := build(req, parent.Authority)
+	over1 := m
 	if err != nil {
 		return nil, err
 	}
-	e := &exchange{s: s, m: m, f: &flow.Flow{
+	if wantsH2(parent, req) {
+		if m, err = buildH2(parent, req); err != nil {
+			return nil, err
+		}
+	}
+	e := &exchange{s: s, m: m, over1: over1, f: &flow.Flow{
 		Parent: parent.ID, Kind: flow.Exchange, Origin: flow.FromReplay,
 		Scheme: parent.Scheme, Authority: parent.Authority, Altered: m.altered,
 	}}
@@ -106,14 +119,20 @@ func target(parent *flow.Flow) string {
 
 // exchange is one Send under way.
 type exchange struct {
-	s    *Sender
-	m    *message
-	f    *flow.Flow
-	body []byte // of the answer, at most maxKept
-	size int64
+	s     *Sender
+	m     *message
+	over1 *message // m, for a server that does not speak HTTP/2
+	f     *flow.Flow
 
-	resp     *wire.Response
+	restated bool   // m is over1, and was not at the beginning
+	body     []byte // of the answer, at most maxKept
+	size     int64
+
+	resp     *wire.Response // over HTTP/1
 	respBody *wire.Body
+
+	answer     *flow.Message // over HTTP/2
+	answerSize int64
 }
 
 func (e *exchange) begin() {
@@ -150,7 +169,7 @@ func (e *exchange) End(flow.ID, flow.Outcome) {}
 // run sends the request and reads the answer.
 func (e *exchange) run(ctx context.Context) *wire.Trouble {
 	connect := e.s.dialer.Connect
-	if e.f.Scheme == "http" {
+	if e.f.Scheme == "http" && e.m.fields == nil {
 		connect = e.s.dialer.Forward
 	}
 	u, t := connect(ctx, e.f.Conn.Target)
@@ -159,7 +178,7 @@ func (e *exchange) run(ctx context.Context) *wire.Trouble {
 	}
 	if e.f.Scheme == "https" {
 		host, _, _ := net.SplitHostPort(flow.HostPort("https", e.f.Authority))
-		h := wire.Hello{Verify: host, Protocols: []string{"http/1.1"}}
+		h := wire.Hello{Verify: host, Protocols: e.protocols()}
 		if net.ParseIP(host) == nil {
 			h.ServerName = host
 		}
@@ -171,6 +190,13 @@ func (e *exchange) run(ctx context.Context) *wire.Trouble {
 	e.f.Conn.Local, e.f.Conn.Origin, e.f.Conn.OriginTLS = u.LocalAddr().String(), u.RemoteAddr().String(), u.TLS
 	e.f.Times.DNSDone, e.f.Times.ConnectStart = u.Times.DNSDone, u.Times.ConnectStart
 	e.f.Times.ConnectDone, e.f.Times.TLSDone = u.Times.ConnectDone, u.Times.TLSDone
+	if e.m.fields != nil {
+		if e.f.Scheme == "http" || u.TLS.ALPN == protoH2 {
+			return e.runH2(ctx, u)
+		}
+		e.m, e.restated = e.over1, true // which says so
+		e.f.Request, e.f.Altered = e.m.recorded, e.m.altered
+	}
 	stop := context.AfterFunc(ctx, func() { u.Close() })
 	defer stop()
 
@@ -194,6 +220,16 @@ func (e *exchange) run(ctx context.Context) *wire.Trouble {
 	}
 	return nil
 }
+
+// protocols are what is offered to a server by ALPN.
+func (e *exchange) protocols() []string {
+	if e.m.fields != nil {
+		return []string{protoH2, "http/1.1"}
+	}
+	return []string{"http/1.1"}
+}
+
+const protoH2 = "h2" // RFC 9113, 3.2
 
 // send writes the request and returns when that was done.
 func (e *exchange) send(u *wire.Upstream, goOn, over <-chan struct{}) time.Time {
@@ -304,9 +340,20 @@ func (e *exchange) end(t *wire.Trouble) {
 	}
 	e.f.Times.End = time.Now()
 	o := flow.Outcome{Times: e.f.Times, Conn: e.f.Conn, Altered: e.f.Altered, Err: e.f.Err}
-	if e.resp != nil {
+	if e.restated {
+		request := *e.m.recorded
+		request.Body.Data = nil
+		o.Request = &request
+	}
+	switch {
+	case e.answer != nil:
+		o.Response = e.answer
+		o.Response.Body.Size = e.answerSize
+	case e.resp != nil:
 		o.Response = e.resp.Message()
 		o.Response.Body.Size, o.Response.Trailers = e.respBody.Size, e.respBody.Trailers()
+	}
+	if o.Response != nil {
 		m := *o.Response
 		m.Body.Data, m.Body.Kept = e.body, int64(len(e.body))
 		e.f.Response = &m
