@@ -137,6 +137,12 @@ func (c *command) headers() {
 	hostSeen := false
 	for _, f := range h {
 		switch strings.ToLower(f.Name) {
+		case ":authority": // where it says something else than the URL
+			hostSeen = true
+			c.add("-H", "Host: "+f.Value)
+			continue
+		case ":scheme", ":protocol":
+			continue
 		case "host":
 			if hostSeen = true; f.Value == c.f.Authority && f.Name == "Host" {
 				continue // as curl writes it

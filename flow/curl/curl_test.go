@@ -57,6 +57,8 @@ func post(body string, lines ...string) *flow.Flow {
 func TestCommandGolden(t *testing.T) {
 	h2 := get("user-agent: x", "accept: */*", "te: trailers")
 	h2.Request.Proto, h2.Request.Header = "HTTP/2.0", h2.Request.Header[1:]
+	foreign := get("user-agent: x", "accept: */*")
+	foreign.Request.Proto, foreign.Request.Header = "HTTP/2.0", append(flow.Header{{Name: ":authority", Value: "other.test"}}, foreign.Request.Header[1:]...)
 	head := get("User-Agent: x", "Accept: */*")
 	head.Request.Method = "HEAD"
 	insecure := get()
@@ -75,6 +77,7 @@ func TestCommandGolden(t *testing.T) {
 		{"json-post", post("{\"name\":\"it's\",\n \"x\":\"\\n\"}\n", "User-Agent: app/1.0", "Accept: */*", "Content-Type: application/json", "Content-Length: 30", "Accept-Encoding: gzip, br", "X-Empty: "), Options{}},
 		{"nothing-but-host", get(), Options{}},
 		{"http2", h2, Options{CACert: "/home/me/ca dir/ca.pem"}},
+		{"http2-to-another-name", foreign, Options{}},
 		{"head", head, Options{Insecure: true}},
 		{"insecure-and-elsewhere", insecure, Options{}},
 		{"get-with-body", getBody, Options{}},

@@ -145,6 +145,10 @@ muted header-case accept: "Accept" → "accept" (HTTP/2 spells all names in lowe
 	if got := shown(Compare(a, b)); got != want {
 		t.Errorf("got\n%s", got)
 	}
+	b.Request.Header = append(flow.Header{{Name: ":authority", Value: "b"}}, b.Request.Header...) // as a recording has it
+	if got := shown(Compare(a, b)); !strings.Contains(got, `"a" → "b"`) || strings.Contains(got, ":authority") {
+		t.Errorf("got\n%s", got)
+	}
 }
 
 func TestCompareOfAPrefix(t *testing.T) {

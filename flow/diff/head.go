@@ -87,7 +87,12 @@ func (k *collector) fieldsOf(name string, a, b []flow.Field) (spelling []flow.Ch
 func fields(f *flow.Flow) flow.Header {
 	h := f.Request.Header
 	if strings.HasPrefix(f.Request.Proto, "HTTP/2") && !h.Has("Host") && f.Authority != "" {
-		h = append(flow.Header{{Name: "host", Value: f.Authority}}, h...)
+		host := f.Authority
+		if i := h.Index(":authority", 0); i >= 0 { // a recording has it where it says something else
+			host = h[i].Value
+			h = slices.Delete(slices.Clone(h), i, i+1)
+		}
+		h = append(flow.Header{{Name: "host", Value: host}}, h...)
 	}
 	return h
 }

@@ -59,9 +59,16 @@ func writeMessage(b *bufio.Writer, f *flow.Flow, m *flow.Message) {
 	} else {
 		b.WriteString(startLine(m))
 		if m.Method != "" && !m.Header.Has("Host") {
-			b.WriteString("Host: " + f.Authority + "\r\n")
+			host := f.Authority
+			if a := m.Header.Get(":authority"); a != "" { // of HTTP/2, where it says something else
+				host = a
+			}
+			b.WriteString("Host: " + host + "\r\n")
 		}
 		for _, h := range m.Header {
+			if strings.HasPrefix(h.Name, ":") {
+				continue
+			}
 			b.WriteString(fieldLine(h))
 		}
 		if m.Body.Size > 0 && !m.Header.Has("Content-Length") && !m.Header.Has("Transfer-Encoding") {
