@@ -77,6 +77,7 @@ func possible(f *flow.Flow) error {
 		switch {
 		case strings.ContainsAny(h.Value, "\r\n\x00"):
 			return fmt.Errorf("header %s has a line break or a NUL in it", h.Name)
+		case h.Name == ":authority", h.Name == ":scheme", h.Name == ":protocol": // of HTTP/2
 		case h.Name == "" || strings.ContainsAny(h.Name, " \t\r\n\x00;:") || h.Name[0] == '@':
 			return fmt.Errorf("%q is no name of a header that curl could send", h.Name)
 		case len(h.Name)+len(h.Value) > maxWord:
