@@ -27,6 +27,11 @@ type proxyFlags struct {
 	setHost    bool
 	upstream   string
 	proxyAuth  string
+	ignore     []string
+	clientCert []string
+	tlsMin     tlsVersion
+	tlsMax     tlsVersion
+	requestID  bool
 }
 
 func (o *proxyFlags) add(flags *pflag.FlagSet) {
@@ -41,6 +46,9 @@ func (o *proxyFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&o.setHost, "rewrite-host", false, "with --mode reverse: send the server's own name as Host")
 	flags.StringVar(&o.upstream, "upstream", "", "`URL` of a proxy to go through (http, https, socks5, socks5h), or none (default: HTTPS_PROXY and NO_PROXY of the environment)")
 	flags.StringVar(&o.proxyAuth, "proxy-auth", "", "ask clients for user:password, read from `@FILE`, - or WHY403_PROXY_AUTH")
+	flags.StringSliceVar(&o.ignore, "ignore", nil, "`host` to pass through and not record at all (*.example.com covers all below)")
+	o.addTLS(flags)
+	flags.BoolVar(&o.requestID, "inject-request-id", false, "add an X-Request-Id to requests without an id of their own, to find them in the server's log")
 	flags.Var(&o.maxBody, "max-body", "`size` up to which one body is kept, such as 64MB")
 }
 

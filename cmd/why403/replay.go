@@ -70,6 +70,7 @@ why403 replay page.har 3 --header 'X-CSRFToken: abc' --remove-header Origin --ye
 	f.StringVar(&o.session, "session", "", "`file` to record into, or none (default: a new one in the state folder)")
 	f.BoolVar(&o.insecure, "insecure", false, "do not verify the certificates of servers")
 	f.StringArrayVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
+	o.addTLS(f)
 	return cmd
 }
 
@@ -100,12 +101,17 @@ func runReplay(ctx context.Context, std stdio, o proxyFlags, a again, name, id s
 	if err != nil {
 		return err
 	}
+	identities, err := o.identities()
+	if err != nil {
+		return err
+	}
 	store, err := o.record()
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	sender := replay.New(replay.Options{Recorder: store, Roots: roots, Insecure: o.insecure})
+	sender := replay.New(replay.Options{Recorder: store, Roots: roots, Insecure: o.insecure,
+		Identities: identities, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax)})
 	original, err := store.Add(ctx, parent)
 	if err != nil {
 		return fmt.Errorf("copy flow %d: %w", parent.ID, err)

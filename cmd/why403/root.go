@@ -91,7 +91,10 @@ why403 explain page.har`,
 		newVersion(std),
 	)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
-		return fromEnvironment(cmd.Flags(), os.LookupEnv)
+		if err := fromEnvironment(cmd.Flags(), os.LookupEnv); err != nil {
+			return err
+		}
+		return fromConfig(cmd, os.LookupEnv)
 	}
 	return root
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -10,6 +11,9 @@ import (
 
 // TestMain lets the scripts run this binary as the command why403.
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "why403" {
+		os.Setenv("WHY403_CONFIG", "none") // that of the person who runs the tests has no part in them
+	}
 	testscript.Main(m, map[string]func(){
 		"why403": func() {
 			os.Exit(run(context.Background(), os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))

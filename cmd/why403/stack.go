@@ -68,6 +68,10 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 	if err != nil {
 		return nil, err
 	}
+	identities, err := o.identities()
+	if err != nil {
+		return nil, err
+	}
 	front, err := o.reverse()
 	if err != nil {
 		return nil, err
@@ -81,6 +85,10 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 			return nil, err
 		}
 	}
+	same, err := o.guard(login, way)
+	if err != nil {
+		return nil, err
+	}
 	if s.store, err = o.record(); err != nil {
 		return nil, err
 	}
@@ -88,11 +96,14 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 		Store: s.store, CA: s.ca, Roots: p.roots, Insecure: o.insecure,
 		Dial: p.dial, Upstream: way, Tunnel: o.tunnel, Log: p.log,
 		Reverse: front, RewriteHost: o.setHost, ProxyAuth: login,
+		Identities: identities, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax), SameUser: same,
+		Ignore: o.ignore, RequestID: o.newRequestID(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.sender = replay.New(replay.Options{Recorder: s.store, Roots: p.roots, Insecure: o.insecure, Dial: p.dial, Upstream: way})
+	s.sender = replay.New(replay.Options{Recorder: s.store, Roots: p.roots, Insecure: o.insecure, Dial: p.dial, Upstream: way,
+		Identities: identities, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax)})
 	s.worker = explain.NewWorker(s.store, explain.Options{Settled: p.settled})
 	return s, nil
 }

@@ -34,7 +34,10 @@ func (o *proxyFlags) way(lookup func(string) string, own []net.Listener) (*wire.
 		text = "http://" + text
 	}
 	u, err := url.Parse(text)
-	if err == nil && from != "--upstream" && ours(u, own) {
+	if err == nil && ours(u, own) {
+		if from == "--upstream" {
+			return nil, usagef("give the proxy that comes after this one, or --upstream none", "--upstream %s is this proxy itself: requests would go round in circles", u.Redacted())
+		}
 		return nil, nil
 	}
 	var p *wire.Proxy
@@ -51,11 +54,29 @@ func (o *proxyFlags) way(lookup func(string) string, own []net.Listener) (*wire.
 	return p, nil
 }
 
-// ours reports whether u is an address that we listen on.
+// ours reports whether u is an address that we listen on: one of this machine
+// where we listen on all of them, else a loopback one.
 func ours(u *url.URL, own []net.Listener) bool {
-	return isLoopback(u.Hostname()) && slices.ContainsFunc(own, func(l net.Listener) bool {
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		return port == u.Port()
+	return slices.ContainsFunc(own, func(l net.Listener) bool {
+		host, port, _ := net.SplitHostPort(l.Addr().String())
+		if port != u.Port() {
+			return false
+		}
+		at := net.ParseIP(host)
+		return isLoopback(u.Hostname()) || at.Equal(net.ParseIP(u.Hostname())) || at.IsUnspecified() && isLocal(u.Hostname())
+	})
+}
+
+// isLocal reports whether host is this machine: its name, or an address of it.
+func isLocal(host string) bool {
+	if name, err := os.Hostname(); err == nil && strings.EqualFold(name, host) {
+		return true
+	}
+	ip := net.ParseIP(host)
+	addrs, _ := net.InterfaceAddrs()
+	return ip != nil && slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && n.IP.Equal(ip)
 	})
 }
 

@@ -5,8 +5,12 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/why403/why403/proxy"
+	"github.com/why403/why403/proxy/wire"
 )
 
 // The environment's proxy is gone through, but never ourselves: a shell that
@@ -31,6 +35,7 @@ func TestWayFromEnvironment(t *testing.T) {
 		{name: "ourselves by name", env: map[string]string{"HTTPS_PROXY": strings.Replace(self, "127.0.0.1", "localhost", 1)}},
 		{name: "none wins", flag: "none", env: map[string]string{"HTTPS_PROXY": "http://proxy.test:3128"}},
 		{name: "the flag wins", flag: "socks5://127.0.0.1:1080", env: map[string]string{"HTTPS_PROXY": "nonsense://"}, used: true},
+		{name: "ourselves by flag", flag: self, err: "is this proxy itself"},
 		{name: "a bad one is told", env: map[string]string{"ALL_PROXY": "gopher://proxy.test"}, err: "ALL_PROXY"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -79,5 +84,57 @@ func TestReverseMode(t *testing.T) {
 	res.Body.Close()
 	if got, want := <-hosts, s.address()+"/orders?a=1"; got != want {
 		t.Errorf("the server saw %s, want %s", got, want)
+	}
+}
+
+// Where we listen on every address, each address and the name of this machine are ourselves.
+func TestOursOnAllAddresses(t *testing.T) {
+	own, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	_, port, _ := net.SplitHostPort(own.Addr().String())
+	hosts := map[string]bool{"127.0.0.1": true, "localhost": true, "proxy.test": false, "192.0.2.1": false}
+	if name, err := os.Hostname(); err == nil {
+		hosts[name] = true
+	}
+	addrs, _ := net.InterfaceAddrs()
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
+			hosts[n.IP.String()] = true
+		}
+	}
+	for host, want := range hosts {
+		if got := ours(&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}, []net.Listener{own}); got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+	if ours(&url.URL{Scheme: "http", Host: "127.0.0.1:1"}, []net.Listener{own}) {
+		t.Error("another port is taken for ours")
+	}
+}
+
+// What we hold for servers is not lent to everybody who can reach the port.
+func TestGuard(t *testing.T) {
+	login, _ := wire.NewProxy(&url.URL{Scheme: "http", Host: "proxy.test:3128", User: url.UserPassword("a", "b")}, wire.NoProxy{})
+	open, _ := wire.NewProxy(&url.URL{Scheme: "http", Host: "proxy.test:3128"}, wire.NoProxy{})
+	for _, c := range []struct {
+		name  string
+		o     proxyFlags
+		login string
+		way   *wire.Proxy
+		same  bool
+	}{
+		{"nothing held", proxyFlags{}, "", open, false},
+		{"no way", proxyFlags{}, "", nil, false},
+		{"a certificate", proxyFlags{clientCert: []string{"me.pem"}}, "", nil, true},
+		{"a login upstream", proxyFlags{}, "", login, true},
+		{"clients log in", proxyFlags{clientCert: []string{"me.pem"}}, "a:b", login, false},
+	} {
+		same, err := c.o.guard(c.login, c.way)
+		if can := proxy.CanTellUsers(); same != (c.same && can) || (err != nil) != (c.same && !can) {
+			t.Errorf("%s: %v %v", c.name, same, err)
+		}
 	}
 }

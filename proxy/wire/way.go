@@ -60,6 +60,9 @@ func NewProxy(u *url.URL, except NoProxy) (*Proxy, error) {
 // String is the proxy's URL without credentials.
 func (p *Proxy) String() string { return p.scheme + "://" + p.addr }
 
+// HasCredentials reports whether p is given a login.
+func (p *Proxy) HasCredentials() bool { return p != nil && p.known }
+
 func (p *Proxy) socks() bool { return strings.HasPrefix(p.scheme, "socks5") }
 
 // authorization is the field line with the credentials; "" without them.
