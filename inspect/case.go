@@ -46,13 +46,13 @@ type History struct {
 
 // Line is one line of a server's log, with how well it fits the flow.
 type Line struct {
-	Label string // of the source
-	N     int    // line number in it, from 1
-	Time  time.Time
-	Text  string
+	Label string    `json:"label"` // of the source
+	N     int       `json:"line"`  // number in it, from 1
+	Time  time.Time `json:"time,omitzero"`
+	Text  string    `json:"text"`
 	// Tied says how the line belongs to the flow: "id" (it holds an id of this
 	// exchange), "request" (time, method and path), "near" (time alone).
-	Tied string
+	Tied string `json:"tied"`
 }
 
 // Hit is one rule of the Core Rule Set that matched the request in a simulation.

@@ -35,6 +35,8 @@ type Explained struct {
 	// FixedOnce are replays of the flow that were changed and accepted. One such
 	// replay shows that the change helped once; it proves nothing yet.
 	FixedOnce []flow.ID `json:"fixed_once,omitempty"`
+	// Logs are the lines of servers' logs that belong to the flow.
+	Logs []Line `json:"logs,omitempty"`
 }
 
 // Verdict is a finding that has been ranked.
