@@ -55,7 +55,8 @@ func runCapture(ctx context.Context, std stdio, o proxyFlags, c capture) error {
 	rows := make(chan session.Row)
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	s, err := o.open(parts{in: std.in, settled: func(r session.Row) {
+	say := func(line string) { fmt.Fprintf(std.err, "why403: %s\n", oneLine(line)) }
+	s, err := o.open(parts{in: std.in, log: say, settled: func(r session.Row) {
 		select {
 		case rows <- r:
 		case <-serving.Done():

@@ -19,9 +19,9 @@ const logTail = 64 << 20
 func readLogs(args []string) ([]logs.Source, error) {
 	var sources []logs.Source
 	for _, a := range args {
-		label, name, labelled := strings.Cut(a, "=")
-		if _, err := os.Stat(a); !labelled || err == nil {
-			label, name = filepath.Base(a), a
+		label, name := labelled(a)
+		if label == "" {
+			label = filepath.Base(name)
 		}
 		lines, err := lastLines(name, logTail)
 		if err != nil {

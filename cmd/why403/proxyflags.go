@@ -32,6 +32,7 @@ type proxyFlags struct {
 	tlsMin     tlsVersion
 	tlsMax     tlsVersion
 	requestID  bool
+	logs       logFlags
 }
 
 func (o *proxyFlags) add(flags *pflag.FlagSet) {
@@ -49,6 +50,7 @@ func (o *proxyFlags) add(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&o.ignore, "ignore", nil, "`host` to pass through and not record at all (*.example.com covers all below)")
 	o.addTLS(flags)
 	flags.BoolVar(&o.requestID, "inject-request-id", false, "add an X-Request-Id to requests without an id of their own, to find them in the server's log")
+	o.logs.add(flags)
 	flags.Var(&o.maxBody, "max-body", "`size` up to which one body is kept, such as 64MB")
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/why403/why403/flow"
@@ -24,7 +25,11 @@ func runScreen(ctx context.Context, std stdio, o proxyFlags) error {
 	}
 	defer s.close()
 	s.announce("screen", &o)
-	return s.show(ctx, nil)
+	err = s.show(ctx, nil)
+	for _, line := range s.remarks.take() {
+		fmt.Fprintf(std.err, "why403: %s\n", oneLine(line))
+	}
+	return err
 }
 
 func wantsTerminal(std stdio) error {

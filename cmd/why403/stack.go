@@ -13,6 +13,7 @@ import (
 	"github.com/why403/why403/certs"
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/inspect/logs"
 	"github.com/why403/why403/proxy"
 	"github.com/why403/why403/proxy/launch"
 	"github.com/why403/why403/proxy/replay"
@@ -29,6 +30,8 @@ type stack struct {
 	sender    *replay.Sender
 	worker    *explain.Worker
 	seat      *launch.Seat // where others find us; nil: nowhere
+	feed      *logs.Feed   // nil: no logs are followed
+	remarks   remarks      // for the end, where there was a screen
 }
 
 // dialer opens connections to servers; nil is the network's own.
@@ -104,7 +107,14 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 	}
 	s.sender = replay.New(replay.Options{Recorder: s.store, Roots: p.roots, Insecure: o.insecure, Dial: p.dial, Upstream: way,
 		Identities: identities, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax)})
-	s.worker = explain.NewWorker(s.store, explain.Options{Settled: p.settled})
+	tell := p.log
+	if tell == nil {
+		tell = s.remarks.add
+	}
+	if s.feed, err = o.logs.follow(tell); err != nil {
+		return nil, err
+	}
+	s.worker = explain.NewWorker(s.store, heed(explain.Options{Settled: p.settled}, s.feed))
 	return s, nil
 }
 
@@ -160,6 +170,9 @@ func (s *stack) address() string { return s.listeners[0].Addr().String() }
 
 func (s *stack) close() {
 	closeAll(s.listeners)
+	if s.feed != nil {
+		s.feed.Close()
+	}
 	if s.seat != nil {
 		_ = s.seat.Release() // the next start sweeps what is left
 	}

@@ -33,6 +33,9 @@ const (
 type Options struct {
 	// Logs gives the lines of server logs that belong to a flow; nil: there are none.
 	Logs func(f *flow.Flow) []inspect.Line
+	// LogsChanged gives a channel that is closed when new lines come, of logs that are
+	// followed: a Worker then explains what they belong to once more. nil: no lines come.
+	LogsChanged func() <-chan struct{}
 	// Settled is told by a Worker of each flow that is on disk and about which
 	// all is said that can be: refused rows have their verdict. The Worker waits
 	// for it; a row that changes later may come again. nil: nobody asks.
@@ -132,6 +135,7 @@ func explainCase(c inspect.Case, o Options) inspect.Explained {
 		c.Logs = o.Logs(c.Flow)
 	}
 	e, _ := inspect.Explain(c)
+	e.Logs = c.Logs
 	return e
 }
 

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"strings"
+	"time"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/inspect"
@@ -19,10 +20,28 @@ func FromLogs(sources []logs.Source) func(*flow.Flow) []inspect.Line {
 	}
 }
 
+// Bounds of the lines that are looked at for a flow in a log that is followed, by
+// our clock: servers write before they answer, and long after.
+const (
+	linesBefore = 2 * time.Second
+	linesAfter  = 10 * time.Second
+)
+
+// FromFeed makes the Logs option of logs that are followed.
+func FromFeed(feed *logs.Feed) func(*flow.Flow) []inspect.Line {
+	return func(f *flow.Flow) []inspect.Line {
+		end := f.Times.End
+		if end.IsZero() {
+			end = f.Times.Start
+		}
+		return FromLogs(feed.Between(f.Times.Start.Add(-linesBefore), end.Add(linesAfter)))(f)
+	}
+}
+
 // query is what the logs are asked for. The server's clock is the Date of its
 // answer, which has whole seconds.
 func query(f *flow.Flow) logs.Query {
-	q := logs.Query{Start: f.Times.Start, End: f.Times.End, Path: f.Path(), Status: f.Status(), Method: methodOf(f), IDs: ids(f)}
+	q := logs.Query{Start: f.Times.Start, End: f.Times.End, Sent: f.Times.Start, Done: f.Times.End, Path: f.Path(), Status: f.Status(), Method: methodOf(f), IDs: ids(f)}
 	if now := inspect.Now(f); !now.IsZero() {
 		if q.Start.IsZero() || now.Sub(q.Start).Abs() > q.End.Sub(q.Start)+2e9 {
 			q.Start, q.End = now, now

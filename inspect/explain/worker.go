@@ -24,6 +24,7 @@ type Worker struct {
 	size int
 	// replays are the accepted replays of a flow; kept bounded by maxOpen parents.
 	replays map[flow.ID][]flow.ID
+	late    lateLines
 }
 
 const (
@@ -34,7 +35,8 @@ const (
 
 // NewWorker makes a worker for store; Run does the work.
 func NewWorker(store *session.Store, o Options) *Worker {
-	return &Worker{lib: library{store: store, shelf: newShelf(), logs: o.Logs != nil}, o: o, open: map[string][]flow.ID{}, replays: map[flow.ID][]flow.ID{}}
+	return &Worker{lib: library{store: store, shelf: newShelf(), logs: o.Logs != nil}, o: o, open: map[string][]flow.ID{}, replays: map[flow.ID][]flow.ID{},
+		late: lateLines{live: o.LogsChanged != nil}}
 }
 
 // Run explains until ctx ends or the store is closed; it blocks, and the caller
@@ -48,6 +50,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			w.await(ctx, &rows[i])
 			if err := w.look(ctx, &rows[i]); err != nil {
 				return err
 			}
@@ -59,9 +62,15 @@ func (w *Worker) Run(ctx context.Context) error {
 			rev = next
 			continue
 		}
+		lines, soon := w.newLines()
+		if err := w.again(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-lines:
+		case <-soon:
 		case <-w.lib.store.Changed(rev):
 			if w.lib.store.Rev() <= rev { // the store was closed
 				return nil
@@ -75,7 +84,7 @@ func (w *Worker) look(ctx context.Context, r *session.Row) error {
 	if r.State != session.Done || r.Verdict != nil && r.Verdict.Ruleset == inspect.Ruleset {
 		return nil
 	}
-	if plainly(r) || w.accepted(ctx, r) {
+	if r.Kind != flow.Exchange || r.Status == 0 || w.o.Logs == nil && plainly(r) || w.accepted(ctx, r) {
 		return w.goOn(ctx, r)
 	}
 	if err := w.explain(ctx, r.ID, r.Verdict != nil); err != nil {
@@ -180,11 +189,16 @@ func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
 			}
 		}
 	}
-	e := explainCase(c, w.o)
+	o := w.o
+	if w.late.live {
+		o.Logs = func(f *flow.Flow) []inspect.Line { return w.late.own(id, w.o.Logs(f)) }
+	}
+	e := explainCase(c, o)
+	w.late.remember(id, len(e.Logs))
 	if e.Refused && (c.Success == nil || e.Status == 401) {
 		w.remember(flow.Endpoint(c.Flow), id)
 	}
-	if !e.Refused && !noted && !flow.RefusedByStatus(e.Status) {
+	if !e.Refused && !noted && !flow.RefusedByStatus(e.Status) && len(e.Logs) == 0 {
 		return nil // the status says it all
 	}
 	j, err := Judge(e)

@@ -19,6 +19,11 @@ import (
 type Source struct {
 	Label string
 	Lines []string
+	// Before is how many lines of the log stand before these: numbers count on from it.
+	Before int
+	// Came is when each line came, of a log that is followed; nil: it was read as a
+	// whole. It is the time of lines in a log without times.
+	Came []time.Time
 }
 
 // Query is what is known of the exchange.
@@ -29,6 +34,9 @@ type Query struct {
 	Status     int      // of the answer
 	IDs        []string // request, correlation and trace ids of this exchange
 	Client     string   // its address as the server sees it; "" is not known
+	// Sent and Done are the beginning and the end by our own clock, for lines of a
+	// followed log that carry no time; zero: as Start and End.
+	Sent, Done time.Time
 }
 
 // Line is a line that belongs to the exchange.
@@ -73,9 +81,18 @@ func correlate(s *Source, q Query) []Line {
 	for i := range groups {
 		timed = timed || !groups[i].at.IsZero()
 	}
-	if !timed && len(s.Lines) <= fewLines {
+	switch {
+	case s.Came != nil && (!timed || !overlaps(groups, q)):
+		groups = byArrival(s.Lines[first:], s.Came[first:])
+		if !q.Sent.IsZero() {
+			q.Start, q.End = q.Sent, q.Done
+		}
+		for i := range groups {
+			groups[i].tied = tie(&groups[i], s.Lines[first:], q)
+		}
+	case !timed && len(s.Lines) <= fewLines:
 		groups = []group{{from: 0, to: len(s.Lines) - first, tied: "near"}}
-	} else {
+	default:
 		if !overlaps(groups, q) {
 			q.Start = time.Time{} // clocks or days that do not meet: only what names the request is taken
 		}
@@ -103,6 +120,20 @@ func split(lines []string, ref time.Time) []group {
 			continue
 		}
 		groups = append(groups, group{from: i, to: i + 1, at: at, zone: zone})
+	}
+	return groups
+}
+
+// byArrival makes groups of lines that carry no time: each came when it came; an
+// indented one continues the one before.
+func byArrival(lines []string, came []time.Time) []group {
+	var groups []group
+	for i, l := range lines {
+		if len(groups) > 0 && l != "" && (l[0] == ' ' || l[0] == '\t') {
+			groups[len(groups)-1].to = i + 1
+			continue
+		}
+		groups = append(groups, group{from: i, to: i + 1, at: came[i], zone: true})
 	}
 	return groups
 }
@@ -242,7 +273,7 @@ func collect(s *Source, first int, groups []group, q Query) []Line {
 			continue
 		}
 		for n := g.from; n < g.to && len(out) < maxLines; n++ {
-			out = append(out, Line{Label: s.Label, N: first + n + 1, Time: g.at, Text: s.Lines[first+n], Tied: g.tied})
+			out = append(out, Line{Label: s.Label, N: s.Before + first + n + 1, Time: g.at, Text: s.Lines[first+n], Tied: g.tied})
 		}
 	}
 	return out
