@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,6 +56,13 @@ type exchange struct {
 
 	fidelity flow.Fidelity
 
+	// What rules and breakpoints have made of the two messages.
+	ahead, respAhead wire.Ahead // what was read of the bodies before they are sent on, or stands in their place
+	restated         bool       // the request's head is another
+	moved            bool       // the request goes to another server than the client asked
+	continued        bool       // we have told the client to send its body
+	garbled          error      // what is wrong with the answer's body
+
 	mu      sync.Mutex
 	failure *flow.Failure      // the first one stands
 	live    *wire.Upstream     // closed when the client goes
@@ -94,6 +102,9 @@ func (c *client) newExchange(start time.Time, q *wire.Request) *exchange {
 // roundTrip gets the answer to x's request, from the origin or, if that fails,
 // from us. What it returns is a view; the bytes move when its Body is copied.
 func (x *exchange) roundTrip(r *http.Request) *http.Response {
+	if p := x.intercede(r); p != nil {
+		return p
+	}
 	for {
 		reused, t := x.connectUpstream()
 		if t != nil {
@@ -107,7 +118,10 @@ func (x *exchange) roundTrip(r *http.Request) *http.Response {
 			return x.fail(x.refusedOnTheWay(h))
 		}
 		if err == nil {
-			return x.respond(r, h)
+			if p := x.intercedeBack(); p != nil {
+				return p
+			}
+			return x.respond(r, x.resp.Head)
 		}
 		again, t := x.unanswered(h, err, reused)
 		if !again {
@@ -119,7 +133,7 @@ func (x *exchange) roundTrip(r *http.Request) *http.Response {
 // connectUpstream finds or makes the connection to send on.
 func (x *exchange) connectUpstream() (reused bool, _ *wire.Trouble) {
 	c := x.c
-	if c.broken != nil { // the dial that came before the client's handshake failed a moment ago
+	if c.broken != nil && !x.moved { // the dial that came before the client's handshake failed a moment ago
 		t := c.broken
 		c.broken = nil
 		x.begin()
@@ -165,7 +179,7 @@ func (x *exchange) dial(secure bool) (*wire.Upstream, *wire.Trouble) {
 		return u, t
 	}
 	hello := x.c.hello
-	if hello == nil {
+	if hello == nil || x.moved {
 		hello = helloFor(x.target)
 	}
 	if t := x.c.s.dialer.Secure(ctx, u, x.target, *hello); t != nil {
@@ -225,7 +239,11 @@ func (x *exchange) drop() {
 // does not wait for it is not kept waiting either.
 func (x *exchange) send() {
 	tape := x.tape(flow.RequestBody, x.begin)
-	if whole, _ := x.body.Ahead(x.c.r); whole {
+	whole := x.body.Done()
+	if !whole {
+		whole, _ = x.body.Ahead(x.c.r)
+	}
+	if whole {
 		x.sendAll(tape)
 		x.begin()
 		x.c.gone.start(watchDelay, x.clientGone)
@@ -252,6 +270,10 @@ func (x *exchange) send() {
 func (x *exchange) sendAll(tape *wire.Tape) {
 	head := x.head()
 	x.came.depart(x, head)
+	if len(x.ahead.Raw) > 0 {
+		x.body.Follow(x.ahead.Content, tape)
+		head = append(slices.Clip(head), x.ahead.Raw...)
+	}
 	if x.sent = x.body.Copy(x.up, x.c.r, head, tape); x.sent == nil {
 		x.times.RequestSent = time.Now()
 	}
@@ -291,9 +313,11 @@ func (x *exchange) receive() (*wire.Head, error) {
 			x.resp, x.respBody = p, p.Body()
 			return h, nil
 		}
-		if _, err := x.c.out.Write(h.Raw); err != nil {
-			x.clientGone(err)
-			return nil, err
+		if p.Status != http.StatusContinue || !x.continued { // else the client has heard that from us
+			if _, err := x.c.out.Write(h.Raw); err != nil {
+				x.clientGone(err)
+				return nil, err
+			}
 		}
 		x.store().Append(x.begin(), flow.Part{Kind: flow.InterimHead, At: time.Now(), Head: p.Message()})
 	}
@@ -363,11 +387,25 @@ func (x *exchange) WriteTo(io.Writer) (int64, error) {
 		x.received = x.upgrade()
 		return 0, x.received
 	}
-	x.received = x.respBody.Copy(&x.c.out, x.up.R, x.resp.Raw, x.tape(flow.ResponseBody, x.recordHead))
+	x.received = x.relayAnswer()
 	if x.received != nil {
 		x.cutShort()
 	}
 	return x.respBody.Size, x.received
+}
+
+// relayAnswer moves the answer's head and body, what was read of it ahead first.
+func (x *exchange) relayAnswer() error {
+	tape, head := x.tape(flow.ResponseBody, x.recordHead), x.resp.Bytes()
+	if len(x.respAhead.Raw) > 0 {
+		x.respBody.Follow(x.respAhead.Content, tape)
+		head = append(slices.Clip(head), x.respAhead.Raw...)
+	}
+	src := wire.NewReader(nil) // an answer that no server gave has nothing behind it
+	if x.up != nil {
+		src = x.up.R
+	}
+	return x.respBody.Copy(&x.c.out, src, head, tape)
 }
 
 // Read is never called: io.Copy prefers WriteTo.

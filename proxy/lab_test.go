@@ -487,6 +487,9 @@ func (m *memory) End(id flow.ID, o flow.Outcome) {
 		if o.Request != nil {
 			r.flow.Request = o.Request
 		}
+		if o.Authority != "" {
+			r.flow.Scheme, r.flow.Authority = o.Scheme, o.Authority
+		}
 		r.flow.Response, r.flow.Times, r.flow.Conn, r.flow.Altered, r.flow.Fidelity, r.flow.Err = o.Response, o.Times, o.Conn, o.Altered, o.Fidelity, o.Err
 	})
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/why403/why403/certs"
+	"github.com/why403/why403/flow/hold"
+	"github.com/why403/why403/flow/rewrite"
 	"github.com/why403/why403/proxy/wire"
 )
 
@@ -48,9 +50,11 @@ type Options struct {
 	// ProxyAuth is the user:password that clients of the proxy must give, by
 	// Basic or by SOCKS5; "": none. It goes no further than here.
 	ProxyAuth string
-	MaxBody   int64        // bytes of one body or direction that are recorded; 0: all that the Store keeps
-	Tunnel    []string     // hosts (host, *.host, host:port) whose TLS is passed through unread
-	Log       func(string) // what has no place in a flow; nil: nowhere
+	MaxBody   int64         // bytes of one body or direction that are recorded; 0: all that the Store keeps
+	Rules     *rewrite.Book // that change messages on their way; nil: none
+	Hold      *hold.Gate    // where messages wait for a person; nil: nowhere
+	Tunnel    []string      // hosts (host, *.host, host:port) whose TLS is passed through unread
+	Log       func(string)  // what has no place in a flow; nil: nowhere
 }
 
 const (
@@ -60,6 +64,7 @@ const (
 
 // limits are how long things may take.
 type limits struct {
+	ahead        time.Duration // for a body to come whole that a rule or a person wants to see
 	head         time.Duration // from the first byte of a head to its end
 	idle         time.Duration // between two requests of a client
 	upstreamIdle time.Duration // after which an unused connection to an origin is closed
@@ -70,6 +75,7 @@ type limits struct {
 }
 
 var usual = limits{
+	ahead:        10 * time.Second,
 	head:         30 * time.Second,
 	idle:         5 * time.Minute,
 	upstreamIdle: 90 * time.Second,
@@ -84,6 +90,7 @@ type Server struct {
 	opt    Options
 	dialer wire.Dialer
 	front  *front
+	gate   gate
 	limits limits
 	tls    *tls.Config // for clients
 
@@ -130,6 +137,7 @@ func New(o Options) (*Server, error) {
 		Identities: o.Identities, MinTLS: o.MinTLS, MaxTLS: o.MaxTLS}
 	s.procs.find, s.userOf = systemFinder(), userOf
 	s.front = newFront(o.Log)
+	s.gate = gate{rules: o.Rules, hold: o.Hold}
 	s.tls = &tls.Config{GetConfigForClient: chooseConfig, MinVersion: tls.VersionTLS10}
 	return s, nil
 }

@@ -34,7 +34,9 @@ func (x *exchange) settle() bool {
 	x.end()
 	switch {
 	case keep:
-		c.keep(x.scheme+" "+x.target, x.up)
+		if x.up != nil {
+			c.keep(x.scheme+" "+x.target, x.up)
+		}
 	case x.silent || x.received != nil:
 	case !x.body.Done() || len(c.r.Buffered()) > 0:
 		c.linger()
@@ -91,10 +93,7 @@ func (x *exchange) cutShort() {
 		return
 	case wire.Malformed:
 		if !x.headOut { // nothing has been written yet
-			t := &wire.Trouble{Reason: wire.Garbage, Failure: flow.Failure{Side: "origin", Op: "parse"},
-				Hint: "the server or something in front of it breaks the chunked coding (RFC 9112, 7.1)"}
-			t.Text = fmt.Sprintf("%s sent a broken body: %s", x.target, ce.Err)
-			x.fail(t)
+			x.fail(x.brokenBody(ce.Err))
 			x.received = x.writeAnswer()
 			return
 		}
@@ -112,6 +111,14 @@ func (x *exchange) cutShort() {
 		t.SetLinger(0)
 	}
 	x.c.tcp.Close()
+}
+
+// brokenBody is the trouble with an answer whose body is not framed as it must be.
+func (x *exchange) brokenBody(err error) *wire.Trouble {
+	t := &wire.Trouble{Reason: wire.Garbage, Failure: flow.Failure{Side: "origin", Op: "parse"},
+		Hint: "the server or something in front of it breaks the chunked coding (RFC 9112, 7.1)"}
+	t.Text = fmt.Sprintf("%s sent a broken body: %s", x.target, err)
+	return t
 }
 
 func (x *exchange) note(side, op, text string) {
@@ -179,7 +186,10 @@ func (x *exchange) end() {
 	id := x.begin()
 	o := flow.Outcome{Times: x.times, Conn: x.conn, Altered: x.altered, Fidelity: x.fidelity, Err: failure}
 	o.Times.End = time.Now()
-	if x.req.Framing != flow.NoBody {
+	if x.moved {
+		o.Scheme, o.Authority = x.scheme, x.authority
+	}
+	if x.req.Framing != flow.NoBody || x.restated {
 		o.Request = x.req.Message()
 		o.Request.Body.Size, o.Request.Trailers = x.body.Size, x.body.Trailers()
 	}
