@@ -250,7 +250,13 @@ func (f *fakeFeed) done(fl *flow.Flow, took time.Duration, resp *flow.Message) f
 	t.TLSDone, t.RequestSent = t.Start.Add(7*time.Millisecond), t.Start.Add(8*time.Millisecond)
 	t.End = t.Start.Add(took)
 	t.FirstByte = t.End.Add(-time.Millisecond)
-	fl.Conn = flow.Conn{Client: "127.0.0.1:40312", Origin: "203.0.113.9:443", OriginTLS: &flow.TLS{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", Subject: "CN=api.shop.test", Issuer: "CN=Test CA", Verified: true}}
+	fl.Conn = flow.Conn{Client: "127.0.0.1:40312", Process: "curl 4711", Tunnel: "CONNECT", Origin: "203.0.113.9:443",
+		Resolved: []string{"2001:db8::9", "203.0.113.9"}, Tried: []string{"[2001:db8::9]:443: no route to host"},
+		ClientTLS: &flow.TLS{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", ALPN: "http/1.1", Offered: []string{"h2", "http/1.1"}, JA3: "771,4865,0,29,0", JA4: "t13d4907h2_0d8feac7bc37_7395dae3b2f3"},
+		OriginTLS: &flow.TLS{Version: "TLS 1.3", CipherSuite: "TLS_AES_128_GCM_SHA256", ALPN: "http/1.1", Offered: []string{"http/1.1"}, JA3: "771,4865,0,29,0", JA4: "t13d1311h1_f57a46bbacb6_ab7e3b40a677",
+			Subject: "CN=api.shop.test", Issuer: "CN=Test CA", Verified: true, NotAfter: fl.Times.Start.AddDate(0, 2, 0),
+			Chain: []flow.Certificate{{Subject: "CN=api.shop.test", Issuer: "CN=Test CA", NotAfter: fl.Times.Start.AddDate(0, 2, 0)}, {Subject: "CN=Test CA", Issuer: "CN=Root", NotAfter: fl.Times.Start.AddDate(5, 0, 0)}}}}
+	fl.Fidelity = flow.Fidelity{Request: flow.Same, Response: flow.Same}
 	fl.Response = resp
 	return f.add(fl, session.Done)
 }

@@ -68,10 +68,26 @@ func timingDoc(th *theme, d *dossier, w int, now time.Time, zone *time.Location)
 	p.blank()
 	fact("began", th.text, f.Times.Start.In(zone).Format("2006-01-02 15:04:05.000 MST"))
 	fact("took", th.text, span(f.Times.Duration()))
+	if f.Origin == flow.FromClient {
+		text, fault := fidelity(f)
+		s := th.good
+		switch {
+		case fault:
+			s = th.bad
+		case len(f.Altered) > 0:
+			s = th.warn
+		case !f.Unaltered():
+			s = th.text
+		}
+		fact("altered", s, text)
+	}
 	p.blank()
 	fact("client", th.text, f.Conn.Client)
 	fact("process", th.text, f.Conn.Process)
-	tls(th, p, f.Conn.ClientTLS, false)
+	if f.Conn.Tunnel != "" {
+		fact("through", th.text, "a "+f.Conn.Tunnel+" tunnel")
+	}
+	clientTLS(th, p, f.Conn.ClientTLS)
 	p.blank()
 	origin := f.Conn.Origin
 	if f.Conn.Reused {
@@ -79,40 +95,107 @@ func timingDoc(th *theme, d *dossier, w int, now time.Time, zone *time.Location)
 	}
 	fact("server", th.text, origin)
 	fact("via", th.text, f.Conn.Upstream)
-	tls(th, p, f.Conn.OriginTLS, true)
-	p.blank()
-	altered := "nothing: the server got what the client sent"
-	s := th.good
-	if len(f.Altered) > 0 {
-		altered, s = strings.Join(f.Altered, "; "), th.warn
+	if len(f.Conn.Resolved) > 1 {
+		fact("names", th.muted, strings.Join(f.Conn.Resolved, ", "))
 	}
-	if f.Origin == flow.FromClient {
-		fact("altered", s, altered)
+	for _, t := range f.Conn.Tried {
+		fact("tried", th.warn, t)
 	}
+	originTLS(th, p, f.Conn.OriginTLS)
 	return p.out
 }
 
-func tls(th *theme, p *writer, t *flow.TLS, origin bool) {
+// fidelity says in words whether what left is what came. fault: it is not, and should be.
+func fidelity(f *flow.Flow) (text string, fault bool) {
+	request, answer := f.Fidelity.Request, f.Fidelity.Response
+	switch {
+	case request == flow.Differs && answer == flow.Differs:
+		return "both messages were changed on the way and nothing accounts for it: a fault of why403", true
+	case request == flow.Differs:
+		return "the request was changed on the way and nothing accounts for it: a fault of why403", true
+	case answer == flow.Differs:
+		return "the answer was changed on the way and nothing accounts for it: a fault of why403", true
+	case len(f.Altered) > 0 && request == flow.Same:
+		return strings.Join(f.Altered, "; ") + "; all else was sent on byte for byte", false
+	case len(f.Altered) > 0:
+		return strings.Join(f.Altered, "; "), false
+	case f.Unaltered():
+		return "nothing: both were sent on byte for byte", false
+	case request == flow.Same:
+		return "nothing: the request was sent on byte for byte", false
+	case f.Kind == flow.Tunnel:
+		return "nothing: passed through unread", false
+	}
+	return "nothing", false
+}
+
+// clientTLS tells what the client said and what was agreed with it.
+func clientTLS(th *theme, p *writer, t *flow.TLS) {
 	if t == nil {
 		return
 	}
-	text := t.Version
-	if t.CipherSuite != "" {
-		text += ", " + t.CipherSuite
-	}
-	if t.ALPN != "" {
-		text += ", " + t.ALPN
-	}
-	p.say(p.label(th, "TLS", labelWidth), labelWidth, th.text, safe.Of(text))
-	if !origin {
+	agreed(th, p, t)
+	hello(th, p, "JA4", "JA3", t)
+}
+
+// originTLS tells the same of the server, and what it showed.
+func originTLS(th *theme, p *writer, t *flow.TLS) {
+	if t == nil {
 		return
+	}
+	agreed(th, p, t)
+	hello(th, p, "our JA4", "our JA3", t)
+	say := func(name words, s style, text string) {
+		p.say(p.label(th, name, labelWidth), labelWidth, s, safe.Of(text))
 	}
 	if t.Subject != "" {
 		s, word := th.text, "verified"
 		if !t.Verified {
 			s, word = th.warn, "not verified"
 		}
-		p.say(p.label(th, "cert", labelWidth), labelWidth, s, safe.Of(t.Subject+", by "+t.Issuer+", "+word))
+		text := t.Subject + ", by " + t.Issuer + ", " + word
+		if !t.NotAfter.IsZero() {
+			text += ", until " + t.NotAfter.UTC().Format(time.DateOnly)
+		}
+		say("cert", s, text)
+	}
+	if t.Unverified != "" {
+		say("because", th.warn, t.Unverified)
+	}
+	for i, c := range t.Chain {
+		if i > 0 { // the first is what has just been told
+			say("issuer", th.muted, c.Subject+", until "+c.NotAfter.UTC().Format(time.DateOnly))
+		}
+	}
+	switch {
+	case t.Presented != "":
+		say("we gave", th.text, t.Presented)
+	case t.Wanted:
+		say("wanted", th.warn, "a client certificate, and got none (--client-cert gives one)")
+	}
+}
+
+// agreed tells version, cipher and protocol.
+func agreed(th *theme, p *writer, t *flow.TLS) {
+	var parts []string
+	for _, s := range []string{t.Version, t.CipherSuite, t.ALPN} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if len(t.Offered) > 0 && (len(t.Offered) > 1 || t.Offered[0] != t.ALPN) {
+		parts = append(parts, "out of "+strings.Join(t.Offered, " "))
+	}
+	if len(parts) > 0 {
+		p.say(p.label(th, "TLS", labelWidth), labelWidth, th.text, safe.Of(strings.Join(parts, ", ")))
+	}
+}
+
+// hello tells by what a hello is recognised.
+func hello(th *theme, p *writer, four, three words, t *flow.TLS) {
+	if t.JA4 != "" {
+		p.say(p.label(th, four, labelWidth), labelWidth, th.muted, safe.Of(t.JA4))
+		p.say(p.label(th, three, labelWidth), labelWidth, th.muted, safe.Of(t.JA3Hash()))
 	}
 }
 
