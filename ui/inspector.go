@@ -20,11 +20,12 @@ const (
 	tabResponse
 	tabMessages // of flows that have messages, see has
 	tabTiming
+	tabLogs // of flows that lines of logs belong to, see has
 	tabAttempts
 	tabCount
 )
 
-var tabNames = [tabCount]words{"Why", "Diff", "Request", "Response", "Messages", "Timing", "Attempts"}
+var tabNames = [tabCount]words{"Why", "Diff", "Request", "Response", "Messages", "Timing", "Logs", "Attempts"}
 
 // dossier is everything about one flow, gathered in a command.
 type dossier struct {
@@ -115,8 +116,11 @@ func (v *inspector) load(d *dossier) {
 	}
 }
 
-// has reports whether a tab is there: Messages only where there are any.
+// has reports whether a tab is there: Messages and Logs only where there are any.
 func (v *inspector) has(t tab) bool {
+	if t == tabLogs {
+		return v.d == nil && v.tab == tabLogs || v.d.hasLogs()
+	}
 	return t != tabMessages || v.d == nil && v.tab == tabMessages || v.d != nil && v.d.messages != nil
 }
 
@@ -187,6 +191,8 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 		return v.messagesDoc(focused)
 	case tabTiming:
 		return timingDoc(th, d, w, now, zone)
+	case tabLogs:
+		return logsDoc(th, d, w, zone)
 	case tabAttempts:
 		v.try = max(0, min(v.try, len(d.tries)-1))
 		return attemptsDoc(th, d, w, v.try, focused)
@@ -316,6 +322,10 @@ func (v *inspector) tabName(t tab) string {
 		}
 		if v.d.messages != nil {
 			return name + " " + count(v.d.messages.total)
+		}
+	case tabLogs:
+		if v.d.hasLogs() {
+			n = len(v.d.exp.Logs)
 		}
 	case tabAttempts:
 		n = len(v.d.tries)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 
@@ -51,7 +52,12 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 				if name, err = sessionName(name); err != nil {
 					return err
 				}
-				err := explain.Each(cmd.Context(), func(yield func(*flow.Flow) error) error {
+				o, done, err := withStored(cmd.Context(), name, o)
+				if err != nil {
+					return err
+				}
+				defer done()
+				err = explain.Each(cmd.Context(), func(yield func(*flow.Flow) error) error {
 					return eachFlow(cmd.Context(), std, name, yield)
 				}, o, func(e inspect.Explained) error {
 					all = append(all, e)
@@ -75,6 +81,26 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 	cmd.Flags().StringArrayVar(&logFiles, "log", nil, "`[LABEL=]FILE` of a server's log; its lines are matched to the flows by ids, time and path")
 	cmd.Flags().StringVar(&format, "format", format, "text, json or markdown")
 	return cmd
+}
+
+// withStored lets explaining a session use the lines of logs that were recorded
+// with it; those of --log come on top.
+func withStored(ctx context.Context, name string, o explain.Options) (explain.Options, func(), error) {
+	is := false
+	var err error
+	if name != "-" {
+		is, err = holdsSession(name)
+	}
+	if !is || err != nil {
+		return o, func() {}, err
+	}
+	store, err := openSession(name)
+	if err != nil {
+		return o, func() {}, err
+	}
+	stored, given := explain.StoredLogs(ctx, store), o.Logs
+	o.Logs = func(f *flow.Flow) []inspect.Line { return append(stored(f), given(f)...) }
+	return o, func() { store.Close() }, nil
 }
 
 func filesNeeded(cmd *cobra.Command, args []string) error {

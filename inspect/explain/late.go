@@ -155,7 +155,7 @@ func (w *Worker) again(ctx context.Context) error {
 		if err != nil {
 			continue
 		}
-		if len(w.late.own(r.id, w.o.Logs(f))) <= r.lines {
+		if got := len(w.late.own(r.id, w.o.Logs(f))); got <= r.lines {
 			continue
 		}
 		r.again++

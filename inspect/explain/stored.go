@@ -42,7 +42,41 @@ func One(ctx context.Context, store *session.Store, id flow.ID) (inspect.Explain
 	if err != nil {
 		return inspect.Explained{}, fmt.Errorf("explain flow %d: %w", id, err)
 	}
-	return explainCase(c, Options{}), nil
+	return explainCase(c, Options{Logs: func(*flow.Flow) []inspect.Line { return linesIn(a.Verdict) }}), nil
+}
+
+// StoredLogs makes the Logs option of what a session has of servers' logs. A flow
+// that cannot be read has none.
+func StoredLogs(ctx context.Context, store *session.Store) func(*flow.Flow) []inspect.Line {
+	return func(f *flow.Flow) []inspect.Line {
+		a, err := store.Annotation(ctx, f.ID)
+		if err != nil {
+			return nil
+		}
+		return linesIn(a.Verdict)
+	}
+}
+
+// linesIn are the log lines that are stored with a verdict, of whatever ruleset.
+func linesIn(j *flow.Judgement) []inspect.Line {
+	if j == nil {
+		return nil
+	}
+	var e struct{ Logs []inspect.Line }
+	if json.Unmarshal(j.JSON, &e) != nil {
+		return nil
+	}
+	return e.Logs
+}
+
+// together is the lines of both, those of old first, each once.
+func together(old, more []inspect.Line) []inspect.Line {
+	for _, l := range more {
+		if !slices.ContainsFunc(old, func(o inspect.Line) bool { return o.Label == l.Label && o.N == l.N && o.Text == l.Text }) {
+			old = append(old, l)
+		}
+	}
+	return old
 }
 
 // library reads cases from a session.

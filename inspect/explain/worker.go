@@ -191,7 +191,11 @@ func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
 	}
 	o := w.o
 	if w.late.live {
-		o.Logs = func(f *flow.Flow) []inspect.Line { return w.late.own(id, w.o.Logs(f)) }
+		var had []inspect.Line // may be gone from the feed by now
+		if noted {
+			had = StoredLogs(ctx, w.lib.store)(c.Flow)
+		}
+		o.Logs = func(f *flow.Flow) []inspect.Line { return together(had, w.late.own(id, w.o.Logs(f))) }
 	}
 	e := explainCase(c, o)
 	w.late.remember(id, len(e.Logs))

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -90,13 +92,18 @@ func until(t *testing.T, s *session.Store, id flow.ID, what string, want func(in
 
 func work(t *testing.T) *session.Store {
 	t.Helper()
+	return workWith(t, Options{})
+}
+
+func workWith(t *testing.T, o Options) *session.Store {
+	t.Helper()
 	s, err := session.Create(filepath.Join(t.TempDir(), "s.why403"), session.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- NewWorker(s, Options{}).Run(ctx) }()
+	go func() { done <- NewWorker(s, o).Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
@@ -204,5 +211,62 @@ func TestWorkerEndsWithTheStore(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("the worker waits for a store that is closed")
+	}
+}
+
+// lines stands for logs that are followed.
+type lines struct {
+	mu      sync.Mutex
+	of      map[string][]inspect.Line // path → lines
+	changed chan struct{}
+}
+
+func (l *lines) write(path string, more ...inspect.Line) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of[path] = append(l.of[path], more...)
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *lines) options() Options {
+	return Options{
+		Logs: func(f *flow.Flow) []inspect.Line {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return slices.Clone(l.of[f.Path()])
+		},
+		LogsChanged: func() <-chan struct{} {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.changed
+		},
+	}
+}
+
+func TestLinesThatComeLater(t *testing.T) {
+	l := &lines{of: map[string][]inspect.Line{}, changed: make(chan struct{})}
+	s := workWith(t, l.options())
+	now := time.Since(start)
+	refused := play(t, s, 0, now, "POST /orders\n\n{}", "403\nContent-Type: application/json\n\n{\"error\":\"forbidden\"}")
+	until(t, s, refused, "it is explained", func(e inspect.Explained) bool { return e.Refused && len(e.Logs) == 0 })
+	line := inspect.Line{Label: "db", N: 7, Text: "ERROR: permission denied for table orders", Tied: "request"}
+	l.write("/orders", line)
+	e := until(t, s, refused, "the line is read", func(e inspect.Explained) bool { return len(e.Logs) == 1 })
+	if e.Verdict.Cause != inspect.DBPermission || e.Verdict.Evidence[0].Where != "log:db:7" {
+		t.Errorf("got %+v", e.Verdict)
+	}
+	// What is gone from the log stays with the flow, whatever makes it be explained again.
+	l.mu.Lock()
+	delete(l.of, "/orders")
+	l.mu.Unlock()
+	play(t, s, 0, now+time.Second, "POST /orders\nAuthorization: Bearer abc\n\n{}", "201\nContent-Type: application/json\n\n{}")
+	until(t, s, refused, "it is compared", func(e inspect.Explained) bool { return e.ComparedWith != nil && len(e.Logs) == 1 })
+	// An accepted flow has lines, too, and one that names no request belongs to nobody when two were under way.
+	l.write("/ok", inspect.Line{Label: "access", N: 1, Text: "POST /ok 200", Tied: "request"}, inspect.Line{Label: "app", N: 1, Text: "slow", Tied: "near"})
+	ok := play(t, s, 0, now+time.Second, "POST /ok\n\n{}", "200\nContent-Type: application/json\n\n{}")
+	e = until(t, s, ok, "it has its line", func(e inspect.Explained) bool { return len(e.Logs) > 0 })
+	if e.Refused || len(e.Logs) != 1 || e.Logs[0].Label != "access" {
+		t.Errorf("got %+v", e)
 	}
 }
