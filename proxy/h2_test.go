@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -540,5 +541,149 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 	c.Close()
 	if f := l.tape.done(t, 1).flow; f.URL() != "http://"+o.addr+"/x" || f.Request.Proto != "HTTP/2.0" || len(f.Request.Header) == 0 || f.Request.Header[0].Name == ":authority" {
 		t.Errorf("recorded %s %+v", f.URL(), f.Request)
+	}
+}
+
+func TestHTTP2ToTheProxysOwnPort(t *testing.T) {
+	l := newLab(t)
+	c, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(l.dial().Conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.RoundTrip(h2request(t, "GET", "http://app.test/x", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != 400 || resp.Header.Get(Mark) != string(notProxied) || !strings.Contains(string(b), "--proxytunnel") {
+		t.Errorf("got %v %q", resp, b)
+	}
+	c.Close()
+	if f := l.tape.done(t, 1).flow; f.URL() != "http://app.test/x" || f.Status() != 400 || f.Err == nil || f.Err.Side != "client" {
+		t.Errorf("recorded %s %v", f.URL(), f.Err)
+	}
+}
+
+// In front of a server, HTTP/2 goes on as HTTP/2: by TLS to a server that has it, in the clear to one that is spoken to in the clear.
+func TestHTTP2InFrontOfAServer(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		tls  []string // ALPN; nil: no TLS
+		want int
+	}{{"plain", nil, 200}, {"TLS", []string{"h2", "http/1.1"}, 200}, {"TLS without HTTP/2", []string{"http/1.1"}, 502}} {
+		t.Run(c.name, func(t *testing.T) {
+			handler := func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto, r.Host) }
+			ln := listen(t)
+			aim := &url.URL{Scheme: "http", Host: ln.Addr().String()}
+			var config *tls.Config
+			if c.tls != nil {
+				aim.Scheme, config = "https", originAuthority().config()
+				config.NextProtos = c.tls
+			}
+			l := newLab(t, func(o *Options) { o.Reverse = aim })
+			l.originOn(ln, config, func(p *peer) {
+				if s, ok := p.Conn.(*tls.Conn); ok {
+					s.Handshake()
+				}
+				(&http2.Server{}).ServeConn(p.Conn, &http2.ServeConnOpts{Handler: http.HandlerFunc(handler), BaseConfig: &http.Server{ErrorLog: log.New(io.Discard, "", 0)}})
+			})
+			cc, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(l.dial().Conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := cc.RoundTrip(h2request(t, "GET", "http://called.test/x", nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, _ := io.ReadAll(resp.Body); resp.StatusCode != c.want || c.want == 200 && string(b) != "HTTP/2.0called.test" {
+				t.Errorf("got %d %q", resp.StatusCode, b)
+			}
+			cc.Close()
+			if f := l.tape.done(t, 1).flow; f.URL() != aim.String()+"/x" || f.Request.Header.Get(":authority") != "called.test" {
+				t.Errorf("recorded %s %+v", f.URL(), f.Request)
+			}
+		})
+	}
+}
+
+func TestWebSocketOverHTTP2(t *testing.T) {
+	l := newLab(t)
+	r := l.rawH2()
+	block := h2.NewEncoder().Block(flow.Header{{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "websocket"}, {Name: ":scheme", Value: "https"},
+		{Name: ":path", Value: "/chat"}, {Name: ":authority", Value: "app.test"}, {Name: "sec-websocket-version", Value: "13"}})
+	r.client.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block, EndHeaders: true})
+	until[*http2.HeadersFrame](t, r.origin)
+	r.answer(1, "200", false)
+	until[*http2.HeadersFrame](t, r.client)
+	r.client.WriteData(1, false, []byte("\x81\x85\x00\x00\x00\x00hello"))
+	until[*http2.DataFrame](t, r.origin)
+	r.origin.WriteData(1, true, []byte("\x81\x02ok"))
+	until[*http2.DataFrame](t, r.client)
+	r.client.WriteData(1, true, nil)
+	rec := l.tape.done(t, 1)
+	if f := rec.flow; f.Err != nil || f.Request.Target != "/chat" || f.Request.Header.Get(":protocol") != "websocket" || f.Status() != 200 {
+		t.Errorf("recorded %v %+v", f.Err, f.Request)
+	}
+	if len(rec.messages) != 2 || rec.messages[0].Kind != flow.TextMessage || string(rec.messages[0].Data) != "hello" || string(rec.messages[1].Data) != "ok" {
+		t.Errorf("recorded %+v", rec.messages)
+	}
+}
+
+// Where a peer breaks the compression, the connection goes on as long as the other end likes it.
+func TestHTTP2ThatCannotBeFollowed(t *testing.T) {
+	l := newLabWith(t, hasty())
+	r := l.rawH2()
+	r.ask(1, "/")
+	until[*http2.HeadersFrame](t, r.origin)
+	r.origin.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, EndHeaders: true})
+	until[*http2.HeadersFrame](t, r.client)
+	r.client.WriteData(1, true, []byte("still passed on"))
+	if f := until[*http2.DataFrame](t, r.origin); string(f.Data()) != "still passed on" {
+		t.Errorf("the origin got %v", f)
+	}
+	r.c.Close()
+	if f := l.tape.done(t, 1).flow; f.Err == nil || f.Err.Side != "origin" || !strings.Contains(f.Err.Text, "compressed") || len(f.Altered) != 1 {
+		t.Errorf("recorded %v %q", f.Err, f.Altered)
+	}
+	if f := l.tape.done(t, 2).flow; f.Kind != flow.Tunnel || f.Request.Body.Size == 0 || !strings.Contains(f.Altered[0], "could not follow") {
+		t.Errorf("recorded %s %q", f.Kind, f.Altered)
+	}
+}
+
+func TestHTTP2ServerPush(t *testing.T) {
+	l := newLab(t)
+	r := l.rawH2()
+	r.ask(1, "/")
+	until[*http2.HeadersFrame](t, r.origin)
+	enc := h2.NewEncoder()
+	r.origin.WritePushPromise(http2.PushPromiseParam{StreamID: 1, PromiseID: 2, EndHeaders: true,
+		BlockFragment: enc.Block(flow.Header{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":path", Value: "/style"}, {Name: ":authority", Value: "app.test"}})})
+	for _, id := range []uint32{1, 2} {
+		r.origin.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: enc.Block(flow.Header{{Name: ":status", Value: "200"}}), EndHeaders: true, EndStream: true})
+	}
+	r.client.WriteData(1, true, nil)
+	for id, want := range map[flow.ID]string{1: "/", 2: "/style"} {
+		if f := l.tape.done(t, id).flow; f.Request.Target != want || f.Status() != 200 || f.Err != nil {
+			t.Errorf("recorded %s %d %v", f.Request.Target, f.Status(), f.Err)
+		}
+	}
+}
+
+// A connection without open streams is closed when it has been quiet for long, and by Shutdown at once.
+func TestQuietHTTP2IsClosed(t *testing.T) {
+	limits := hasty()
+	limits.idle = 100 * time.Millisecond
+	l := newLabWith(t, limits)
+	r := l.rawH2()
+	r.ask(1, "/")
+	until[*http2.HeadersFrame](t, r.origin)
+	r.answer(1, "200", true)
+	r.client.WriteData(1, true, nil)
+	for { // until the proxy closes
+		if _, err := r.client.ReadFrame(); err != nil {
+			break
+		}
+	}
+	if f := l.tape.done(t, 1).flow; f.Err != nil {
+		t.Error(f.Err)
 	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/why403/why403/flow"
@@ -11,10 +12,14 @@ import (
 )
 
 // answerH2 answers a client that speaks HTTP/2 in the place of an origin that
-// was not reached: every request that comes gets the marked 502, and the
+// was not reached: every request that comes gets the marked answer, and the
 // connection ends with it.
 func (c *client) answerH2(t *wire.Trouble) {
-	a := refusal(502, t.Reason, t.Text, t.Hint)
+	status := http.StatusBadGateway
+	if t.Side == "client" {
+		status = http.StatusBadRequest
+	}
+	a := refusal(status, t.Reason, t.Text, t.Hint)
 	l := c.newH2(nil)
 	out := h2.AppendSettings(nil)
 	enc := h2.NewEncoder()
@@ -131,10 +136,12 @@ func (c *client) agreed(protocol string) bool {
 
 // h2 serves an HTTP/2 connection.
 func (c *client) h2() bool {
-	if !c.inside {
-		c.answerH2(&wire.Trouble{})
+	if c.inside {
+		c.serveH2()
 		return false
 	}
-	c.serveH2()
+	t := &wire.Trouble{Reason: notProxied, Failure: flow.Failure{Side: "client", Op: "parse", Text: "the client speaks HTTP/2 to the proxy's port itself"},
+		Hint: "have it open a tunnel (CONNECT; curl: --proxytunnel), or start why403 with --mode reverse:URL"}
+	c.answerH2(t)
 	return false
 }

@@ -58,6 +58,10 @@ func (l *h2relay) newStream(e *h2.Event, reused bool) *h2stream {
 	s := &h2stream{l: l, id: e.Stream, req: h2.ReadRequest(e.Fields)}
 	s.times.Start = time.Now()
 	s.at = flow.Flow{Kind: flow.Exchange, Scheme: l.c.scheme, Authority: l.c.authority, Conn: l.conn(), Times: s.times}
+	if !l.c.inside { // on the proxy's own port: only the request says where it is to go
+		s.at.Scheme, s.at.Authority = s.req.Scheme, flow.Canonical(s.req.Scheme, s.req.Authority)
+		s.at.Conn.Target = flow.HostPort(s.at.Scheme, s.at.Authority)
+	}
 	s.at.Conn.Reused, s.at.Conn.HTTP2 = reused, l.opened
 	if up := l.up; up != nil && !reused {
 		s.times.DNSDone, s.times.ConnectStart = up.Times.DNSDone, up.Times.ConnectStart
