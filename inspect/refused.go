@@ -50,7 +50,7 @@ func (c *Case) softly() bool {
 	switch m.Status {
 	case 400, 402, 406, 409, 412, 422, 423, 424, 428, 498:
 		for _, f := range lexiconFindings(c, false) {
-			if f.Confidence >= flow.Likely && softCauses(f.Cause) {
+			if f.Confidence >= flow.Likely && softCauses(f.Cause) || f.Confidence == flow.Certain && credentialCauses(f.Cause) && m.Status != 409 && m.Status != 412 {
 				return true
 			}
 		}
@@ -88,6 +88,9 @@ func graphQLDenial(a *answer) (string, bool) {
 	}
 	return "", false
 }
+
+// credentialCauses are said of a missing or unreadable credential: then 400 and 422 stand for 401.
+var credentialCauses = Any(MissingToken, MalformedToken)
 
 // challengeWindow is how soon a client answers a challenge by itself.
 const challengeWindow = 10 * time.Second
@@ -137,7 +140,7 @@ func (c *Case) exchange() *vendors.Exchange {
 		Cookie: func(name string) bool { _, ok := cookieNamed(c.req(), name); return ok },
 	}
 	for _, l := range c.Logs {
-		x.Logs = append(x.Logs, vendors.LogLine{Label: l.Label, N: l.N, Text: l.Text})
+		x.Logs = append(x.Logs, vendors.LogLine{Label: l.Label, N: l.N, Text: l.Text, Near: l.Tied == "near"})
 	}
 	return x
 }

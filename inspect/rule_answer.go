@@ -60,7 +60,7 @@ func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 	}
 	for i := range lexicon {
 		s := &lexicon[i]
-		if logLine && !inLogs(s.cause) || !s.re().MatchString(p.words) || s.not != nil && s.not().MatchString(p.words) {
+		if logLine && !inLogs(s.cause) && !(s.cause == FeatureDisabled && strings.Contains(p.words, "feature ")) || !s.re().MatchString(p.words) || s.not != nil && s.not().MatchString(p.words) {
 			continue
 		}
 		f := because("the answer says: %s", clip(p.text, 160)).Of(s.cause).On(BySentence).Quote(p.quote)

@@ -29,6 +29,7 @@ type LogLine struct {
 	Label string
 	N     int
 	Text  string
+	Near  bool // by time alone: it may be another request's
 }
 
 // Quote is a verbatim piece of what Where names.
@@ -51,7 +52,7 @@ type Hit struct {
 
 // Decisions returns the decisions that hold for x, in the order of the files.
 // refusedByStatus says whether the status alone is a refusal; a decision that
-// does not name the status is only looked for then.
+// does not name the status is only looked for then, or where a log line shows it.
 func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 	if x.Response == nil {
 		return nil
@@ -61,12 +62,23 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 		if s.bodyAlone && !x.isNotice() || s.text != nil && s.text.lacks(x.bodyGrams()) {
 			continue
 		}
-		if q, ok := s.holds(x); ok {
+		q, ok := s.holds(x)
+		if ok && !refusedByStatus && !s.AnyStatus && x.near(q) {
+			continue // nothing else says that this one was refused
+		}
+		if ok {
 			out = append(out, Hit{s, q, s.Vendor.elsewhere(x.Host) && !s.signed() && !wordy(q), s.Common && !s.Vendor.shown(x)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Hit) int { return cmp.Compare(b.strength(), a.strength()) })
 	return out
+}
+
+// near reports whether a quotation is of a line that may be another request's.
+func (x *Exchange) near(quotes []Quote) bool {
+	return slices.ContainsFunc(x.Logs, func(l LogLine) bool {
+		return l.Near && slices.ContainsFunc(quotes, func(q Quote) bool { return strings.HasPrefix(q.Where, "log:") && q.Quote == l.Text })
+	})
 }
 
 // elsewhere reports whether host is none of those that the service has. A name
@@ -155,7 +167,7 @@ func sectionsFor(status int, refused bool) []*Section {
 	}
 	for _, v := range All() {
 		for _, s := range v.Decisions {
-			if (s.AnyStatus || refused) && s.allows(status) {
+			if (s.AnyStatus || refused || s.Logged && status >= 400 && status < 500 && status != 404) && s.allows(status) {
 				list = append(list, s)
 			}
 		}
