@@ -24,6 +24,7 @@ var Rules = []*Rule{
 	insufficientScope,
 	tamperedToken,
 	signatureReused,
+	awsSignature,
 	clockSkew,
 	missingToken,
 	headerStripped,
@@ -37,6 +38,7 @@ var Rules = []*Rule{
 	bodyTooLarge,
 	schemaViolation,
 	staleCookie,
+	credentialTimeline,
 	// around it: items 9 to 21
 	protocolVersion,
 	addressChanged,
