@@ -1,8 +1,9 @@
 //go:build e2e
 
 // Package e2e drives the real program as a user does: the binary in a terminal
-// (tmux), real curl, real nginx, a real Django application. It needs Debian's
-// nginx-light, python3-django, tmux, curl and openssl, and loopback alone.
+// (tmux), real clients (curl, wget, Python, Node, Go, Chromium), real nginx and
+// Apache, a real Django application. It needs Debian's packages that apt below
+// names, Node, and loopback alone; with WS_PACKAGE the folder of the npm package ws.
 //
 //	go test -tags e2e ./.ci/e2e
 //
@@ -19,6 +20,8 @@ import (
 	"testing"
 )
 
+const apt = "apt-get install nginx-light apache2 python3-django python3-requests tmux curl wget openssl chromium"
+
 // program is the path of the built why403.
 var program string
 
@@ -28,9 +31,9 @@ func TestMain(m *testing.M) {
 		os.Unsetenv(name)
 		os.Unsetenv(strings.ToUpper(name))
 	}
-	for _, name := range []string{"nginx", "tmux", "curl", "openssl", "/usr/bin/python3"} {
+	for _, name := range []string{"nginx", "apache2", "tmux", "curl", "wget", "openssl", "node", "chromium", "/usr/bin/python3"} {
 		if _, err := exec.LookPath(name); err != nil {
-			fmt.Fprintf(os.Stderr, "%v: apt-get install nginx-light python3-django tmux curl openssl\n", err)
+			fmt.Fprintf(os.Stderr, "%v: %s\n", err, apt)
 			os.Exit(1)
 		}
 	}
