@@ -22,6 +22,7 @@ type answer struct {
 	body   string
 
 	challenge string // of Proxy-Authenticate; "": there is none
+	file      string // name under which the body is to be saved; "": it is to be shown
 }
 
 // refusal is an answer that says what went wrong and what to do next.
@@ -43,7 +44,11 @@ func (a *answer) header() flow.Header {
 	if a.challenge != "" {
 		h.Add("Proxy-Authenticate", a.challenge)
 	}
+	if a.file != "" {
+		h.Add("Content-Disposition", `attachment; filename="`+a.file+`"`)
+	}
 	h.Add("Cache-Control", "no-store")
+	h.Add("X-Content-Type-Options", "nosniff")
 	h.Add("Connection", "close")
 	return h
 }

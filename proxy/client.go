@@ -131,6 +131,9 @@ func (c *client) one() bool {
 	}
 	x := c.newExchange(start, q)
 	x.came.head, x.came.raw = c.r.Cut(), head.Raw
+	if x.scheme != "" && isPlace(x.target) {
+		return c.atPlace(x)
+	}
 	if _, fault := x.body.Ahead(c.r); fault != nil { // what has arrived of the body is broken already
 		return c.reject(start, head, fault, hintRejected)
 	}

@@ -26,33 +26,39 @@ func (c *client) answerOwn(x *exchange) bool {
 			"give the client "+c.facts.Local+" as its HTTP proxy, and the server's own URL")
 	}
 	a := &answer{status: http.StatusOK, reason: helpReason}
-	a.kind, a.body = helpPage(c.facts.Local, strings.Contains(q.Header.Get("Accept"), "text/html"))
+	a.kind, a.body = helpPage(c.facts.Local, c.s.locked(), strings.Contains(q.Header.Get("Accept"), "text/html"))
 	c.conn.Write(a.bytes(q.Method))
 	c.linger()
 	return false
 }
 
-// helpPage explains how to send traffic through the proxy at addr.
-func helpPage(addr string, asHTML bool) (kind, page string) {
-	steps := []struct{ title, code string }{
-		{"a command", fmt.Sprintf("HTTPS_PROXY=http://%s HTTP_PROXY=http://%s curl --cacert \"$(why403 ca path)\" https://example.com/", addr, addr)},
-		{"a browser", fmt.Sprintf("chromium --proxy-server=%s --user-data-dir=\"$(mktemp -d)\"", addr)},
-		{"anything else", "set its HTTP and HTTPS proxy to " + addr},
+// helpPage explains how to send traffic through the proxy at addr. locked: clients must log in.
+func helpPage(addr string, locked, asHTML bool) (kind, page string) {
+	login, curl := "", ""
+	if locked {
+		login, curl = "USER:PASSWORD@", " -U USER:PASSWORD"
 	}
+	steps := []struct{ title, code string }{
+		{"a command", fmt.Sprintf("HTTPS_PROXY=http://%s%s HTTP_PROXY=http://%s%s curl --cacert \"$(why403 ca path)\" https://example.com/", login, addr, login, addr)},
+		{"a browser", fmt.Sprintf("chromium --proxy-server=%s --user-data-dir=\"$(mktemp -d)\"", addr)},
+		{"a program that has settings for it", "HTTP and HTTPS proxy: http://" + login + addr + ", or SOCKS5 at " + addr},
+		{"the certificate, and how to trust it", fmt.Sprintf("curl -x http://%s%s http://%s/", addr, curl, Place)},
+	}
+	const what = "A debugging proxy. It shows requests that go through it, and explains the refused ones. This is its port; it is no server by itself."
+	const https = "HTTPS is readable for clients that trust its certificate authority; without, they refuse the connection. The last line tells how, and so does http://" + Place + "/ in a browser that goes through here."
 	var b strings.Builder
 	if !asHTML {
-		fmt.Fprintf(&b, "This is why403, a debugging proxy. It shows requests that go through it, and explains the refused ones.\n\nSend traffic through it with\n")
+		fmt.Fprintf(&b, "why403: %s\n\nSend traffic through it with\n", what)
 		for _, s := range steps {
 			fmt.Fprintf(&b, "\n  %s:\n    %s\n", s.title, s.code)
 		}
-		b.WriteString("\nHTTPS is readable for clients that trust its certificate authority: why403 ca path prints the file.\n")
+		b.WriteString("\n" + https + "\n")
 		return "text/plain; charset=utf-8", b.String()
 	}
-	b.WriteString("<!doctype html><meta charset=utf-8><title>why403</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem}pre{background:#eee;padding:.6rem;overflow-x:auto}</style>" +
-		"<h1>why403</h1><p>A debugging proxy. It shows requests that go through it, and explains the refused ones.<p>Send traffic through it with")
+	b.WriteString(pageHead + "<h1>why403</h1><p>" + what + "<p>Send traffic through it with")
 	for _, s := range steps {
 		fmt.Fprintf(&b, "<h2>%s</h2><pre>%s</pre>", html.EscapeString(s.title), html.EscapeString(s.code))
 	}
-	b.WriteString("<p>HTTPS is readable for clients that trust its certificate authority: <code>why403 ca path</code> prints the file.\n")
+	b.WriteString("<p>" + https + "\n")
 	return "text/html; charset=utf-8", b.String()
 }

@@ -40,7 +40,9 @@ func (c *client) conclude(rec Recorder, id flow.ID, o flow.Outcome) {
 		rec.End(id, o)
 		return
 	}
+	c.s.serving.Add(1) // an end that waits counts as served no earlier than it is recorded
 	c.who.then(func(process string) {
+		defer c.s.serving.Done()
 		o.Conn.Process = process
 		rec.End(id, o)
 	})

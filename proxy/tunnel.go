@@ -24,6 +24,9 @@ func (c *client) tunnel(x *exchange) bool {
 	if c.inside {
 		return c.through(x)
 	}
+	if isPlace(x.target) {
+		return c.tunnelToPlace(x)
+	}
 	host, _, _ := net.SplitHostPort(x.target)
 	if x.ignored || c.s.passes(x.target, host) {
 		return c.opaque(x, nil, nil, false)
