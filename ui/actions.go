@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/hold"
 )
 
 // do is what an action does; keys, palette, mouse and footer all end here.
@@ -74,11 +75,27 @@ func (m *model) do(a action) tea.Cmd {
 	case quit:
 		return m.leave()
 	case editReplay:
+		if h, ok := m.heldHere(); ok {
+			m.editHeld(h)
+			return nil
+		}
 		return m.askEditor()
 	case replay:
 		return m.replay()
 	case applyFix:
 		return m.askFix()
+	case showPoints:
+		m.openPoints()
+	case showHeld:
+		m.openHeld()
+	case resumeHeld:
+		m.decideHere(hold.Decision{})
+	case dropHeld:
+		m.decideHere(hold.Decision{Verb: hold.Drop})
+	case resumeHeldAll:
+		m.resumeAll()
+	case showRules:
+		m.openRules()
 	case copyTrue:
 		m.push(newCopyMenu(m, false))
 	case copyMasked:

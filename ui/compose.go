@@ -11,7 +11,7 @@ import (
 
 // request is the message as the form says, and the flow with where it goes.
 func (e *editor) request() (*flow.Flow, *flow.Message, error) {
-	if e.noBody != "" && string(e.content()) == string(e.original()) {
+	if e.held == nil && e.noBody != "" && string(e.content()) == string(e.original()) {
 		return nil, nil, errors.New(e.noBody)
 	}
 	method := e.method.s
@@ -27,18 +27,41 @@ func (e *editor) request() (*flow.Flow, *flow.Message, error) {
 	if scheme == e.parent.Scheme && authority == e.parent.Authority {
 		to.Authority = e.parent.Authority
 	}
-	body := e.content()
 	m := e.parent.Request.Clone()
-	m.Method, m.Target, m.Header = method, target, nil
+	m.Method, m.Target = method, target
+	if err := e.compose(m, to.Authority); err != nil {
+		return nil, nil, err
+	}
+	return &to, m, nil
+}
+
+// response is the held answer as the form says.
+func (e *editor) response() (*flow.Message, error) {
+	status, err := strconv.Atoi(e.method.s)
+	if err != nil || status < 200 || status > 599 {
+		return nil, fmt.Errorf("status %q: a number from 200 to 599", e.method.s)
+	}
+	if strings.ContainsAny(e.url.s, "\r\n\x00") {
+		return nil, errors.New("the reason phrase holds no line break")
+	}
+	m := e.parent.Response.Clone()
+	m.Status, m.Reason = status, e.url.s
+	return m, e.compose(m, "")
+}
+
+// compose gives m the header and the body of the form. host is where it goes.
+func (e *editor) compose(m *flow.Message, host string) error {
+	body := e.content()
+	m.Header = nil
 	length, chunked := false, false
 	for i := range e.heads {
 		h := &e.heads[i]
 		if h.off {
 			continue
 		}
-		f, err := h.field(e.parent.Authority, to.Authority)
+		f, err := h.field(e.parent.Authority, host)
 		if err != nil {
-			return nil, nil, fmt.Errorf("header %d: %w", i+1, err)
+			return fmt.Errorf("header %d: %w", i+1, err)
 		}
 		switch strings.ToLower(f.Name) {
 		case "content-length":
@@ -51,6 +74,10 @@ func (e *editor) request() (*flow.Flow, *flow.Message, error) {
 		}
 		m.Header = append(m.Header, f)
 	}
+	if e.held != nil && e.noBody != "" { // it goes on as it is
+		m.Body = e.message().Body
+		return nil
+	}
 	m.Body.Framing = flow.ByLength
 	switch {
 	case chunked:
@@ -61,7 +88,15 @@ func (e *editor) request() (*flow.Flow, *flow.Message, error) {
 		m.Body.Framing = flow.NoBody
 	}
 	m.Body.Data, m.Body.Size, m.Body.Kept = body, int64(len(body)), int64(len(body))
-	return &to, m, nil
+	return nil
+}
+
+// message is what the form was made of.
+func (e *editor) message() *flow.Message {
+	if e.answers {
+		return e.parent.Response
+	}
+	return e.parent.Request
 }
 
 // field is the row as a field. One that was not changed keeps the bytes it came with.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/diff"
+	"github.com/why403/why403/flow/hold"
 	"github.com/why403/why403/flow/session"
 )
 
@@ -65,7 +66,10 @@ type editor struct {
 	answer   document
 	answered int // scroll of the answer
 	noBody   string
-	now      time.Time // of the frame: tokens expire
+	held     *hold.Held // the message that waits; nil: this is to be a new flow
+	answers  bool       // held is a response: method and url hold its status and reason
+	extended time.Time  // when held was last kept waiting
+	now      time.Time  // of the frame: tokens expire
 }
 
 // try is one sending from this editor.
@@ -92,12 +96,38 @@ func newEditor(f *flow.Flow, body []byte, row session.Row, partner *flow.Flow, c
 	return e
 }
 
+// fresh is the form of the message as it was.
+func (e *editor) fresh() form {
+	var g form
+	if e.answers {
+		g = answerForm(e.parent.Response)
+	} else {
+		g = newForm(e.parent, e.original())
+	}
+	if e.held != nil && e.noBody != "" { // what is here of the body is not to be edited
+		g.asText, g.body, g.bytes = false, area{}, e.original()
+	}
+	return g
+}
+
+func answerForm(m *flow.Message) form {
+	g := form{method: newInput(strconv.Itoa(m.Status)), url: newInput(m.Reason)}
+	g.fill(m, m.Body.Data)
+	return g
+}
+
 func newForm(f *flow.Flow, body []byte) form {
 	m := f.Request
 	g := form{method: newInput(m.Method), url: newInput(f.URL())}
 	if !strings.HasPrefix(m.Target, "/") && !strings.HasPrefix(m.Target, "?") {
 		g.url = newInput(f.Scheme + "://" + f.Authority + m.Target) // "*" of OPTIONS
 	}
+	g.fill(m, body)
+	return g
+}
+
+// fill takes over the header and the body of m.
+func (g *form) fill(m *flow.Message, body []byte) {
 	for _, h := range m.Header {
 		r := head{orig: h, name: newInput(h.Name), value: newInput(h.Value)}
 		r.auto = strings.EqualFold(h.Name, "Content-Length") && h.Value == strconv.Itoa(len(body))
@@ -109,7 +139,6 @@ func newForm(f *flow.Flow, body []byte) form {
 	} else {
 		g.bytes = body
 	}
-	return g
 }
 
 // content is the body as it would be sent.
@@ -137,11 +166,14 @@ func (g *form) same(o *form) bool {
 
 // changed reports whether something would be lost by closing.
 func (e *editor) changed() bool {
-	f := newForm(e.parent, e.original())
+	f := e.fresh()
 	return !e.form.same(&f)
 }
 
 func (e *editor) original() []byte {
+	if e.answers {
+		return e.parent.Response.Body.Data
+	}
 	return e.parent.Request.Body.Data
 }
 
@@ -164,7 +196,7 @@ func (e *editor) takeBack() {
 
 func (e *editor) reset() {
 	e.keep()
-	e.form = newForm(e.parent, e.original())
+	e.form = e.fresh()
 	e.at.row = max(0, min(e.at.row, len(e.heads)-1))
 	e.problem = ""
 }

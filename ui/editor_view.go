@@ -80,6 +80,17 @@ func (e *editor) differences(th *theme, w int) []string {
 }
 
 func (e *editor) title(th *theme, w int) string {
+	if e.held != nil {
+		what := "Held request "
+		if e.answers {
+			what = "Held answer to "
+		}
+		l := row(w).put(th.bright, words(what)).text(th.muted, safe.Of("#"+id(e.parent.ID)))
+		if note := "goes on by itself in " + left(*e.held, e.now); l.room() > len(note)+2 {
+			l.to(w-len(note)-1).text(th.warn, safe.Of(note))
+		}
+		return l.end()
+	}
 	l := row(w).put(th.bright, "Edit & replay ").text(th.muted, safe.Of("#"+id(e.parent.ID)))
 	if e.row.Status != 0 {
 		l.gap(1).text(statusStyle(th, e.row.Status, e.row.Refused()), safe.Of(strconv.Itoa(e.row.Status)))

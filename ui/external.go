@@ -23,6 +23,10 @@ type editedMsg struct {
 // external opens the body in $EDITOR, by a file of ours that is removed afterwards.
 func (m *model) external() tea.Cmd {
 	e := m.editor
+	if e.held != nil && e.noBody != "" {
+		m.say(false, e.noBody)
+		return nil
+	}
 	path, err := private(m.o.Dir, "body-*"+extension(e), e.content())
 	if err != nil {
 		m.fail("$EDITOR", err)

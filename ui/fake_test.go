@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/rewrite"
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
 )
@@ -29,6 +30,8 @@ type fakeFeed struct {
 	pages  int // calls of Page
 	prefix int // bytes of a body that Flow gives; 0: all
 	err    error
+	gate   *fakeGate     // nil: nothing can be held
+	rules  *rewrite.Book // nil: nothing can be rewritten
 }
 
 func newFake() *fakeFeed {

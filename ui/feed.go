@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/rewrite"
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
 )
@@ -52,7 +53,9 @@ type Options struct {
 	Feed        Feed
 	Sender      Sender // nil: nothing can be sent
 	Explain     Explainer
-	Listen      string // address of the proxy, "" when there is none (a saved session)
+	Hold        Gate          // nil: nothing can be held
+	Rules       *rewrite.Book // nil: nothing can be rewritten
+	Listen      string        // address of the proxy, "" when there is none (a saved session)
 	Version     string
 	SessionPath string
 	CA          CAState

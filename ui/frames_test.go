@@ -55,6 +55,15 @@ var scenes = []struct {
 	{"copy", shop, []string{"N", "N", "y"}},
 	{"help", shop, []string{"?"}},
 	{"palette", shop, []string{":", "d", "i"}},
+	{"held", holding, []string{"k", "k", "enter"}},
+	{"held-list", holding, []string{"H"}},
+	{"held-request", holding, []string{"k", "k", "e", "ctrl+n", "X", "-", "A", "tab", "1"}},
+	{"held-answer", holding, []string{"e"}},
+	{"breakpoints", holding, []string{"B"}},
+	{"breakpoint", holding, []string{"B", "a", "s", "t", ":"}},
+	{"rules", func() *fakeFeed { return ruled("/config/why403/config.yaml", someRules) }, []string{"R", "j"}},
+	{"rule", func() *fakeFeed { return ruled("", someRules) }, []string{"R", "e"}},
+	{"rule-new", func() *fakeFeed { return ruled("", "") }, []string{"N", "N", "R", "a"}},
 	{"toast", shop, []string{"N", "N", "y", "u"}},
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/filter"
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/ui/safe"
@@ -74,6 +75,7 @@ type inspector struct {
 	d      *dossier // nil: not loaded yet
 	id     flow.ID
 	row    *session.Row // from the list, until more is loaded
+	held   *heldView    // nil: it does not wait
 	off    [tabCount]int
 	checks bool // the checklist is open
 	raw    bool // bodies as sent
@@ -171,6 +173,14 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 		p := &writer{w: w}
 		p.say(nil, 0, th.warn, safe.Of(d.err.Error()))
 		return p.out
+	}
+	if h := v.held; h != nil {
+		switch {
+		case v.tab == tabWhy:
+			return h.why(th, w, now)
+		case v.tab == tabRequest && h.Stage == filter.Requests, v.tab == tabResponse && h.Stage == filter.Responses:
+			return h.message(th, v.raw)
+		}
 	}
 	switch v.tab {
 	case tabDiff:

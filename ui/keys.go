@@ -62,6 +62,30 @@ const (
 	editExternal
 	editUndo
 	editShow
+	// what is held, and rules
+	showPoints
+	showHeld
+	resumeHeld
+	dropHeld
+	resumeHeldAll
+	showRules
+	// in the lists of these
+	boxDown
+	boxUp
+	boxClose
+	boxAdd
+	boxEdit
+	boxToggle
+	boxDelete
+	boxRaise
+	boxLower
+	heldResume
+	heldEdit
+	heldDrop
+	heldWait
+	heldGo
+	heldAll
+	ruleSave
 )
 
 // place is where the keys go at the moment: one key means one thing in each.
@@ -71,6 +95,11 @@ const (
 	inList place = 1 << iota
 	inInspector
 	inEditor
+	inHeld   // the list of what is held
+	inPoints // that of breakpoints
+	inRules  // that of rules
+	inRule   // a rule as text
+	inBoxes  = inHeld | inPoints | inRules
 	anywhere = inList | inInspector
 )
 
@@ -119,6 +148,32 @@ var bindings = []binding{
 	{presetRefused, anywhere, []string{"2"}, "refused", "refused flows only", "Find", 0},
 	{presetPost403, anywhere, []string{"3"}, "POST 403", "POST requests answered 403", "Find", 0},
 
+	{showPoints, anywhere, []string{"B"}, "breakpoints", "hold requests or answers that match, to edit or drop them", "Hold and rewrite", 0},
+	{showHeld, anywhere, []string{"H"}, "held list", "what is held, with the time it has left", "Hold and rewrite", 0},
+	{resumeHeld, anywhere, []string{"c"}, "resume", "let the held flow go on as it came", "Hold and rewrite", 0},
+	{dropHeld, anywhere, []string{"x"}, "drop", "drop the held flow and close its client's connection", "Hold and rewrite", 0},
+	{resumeHeldAll, anywhere, []string{"A"}, "resume all", "let everything held go on", "Hold and rewrite", 0},
+	{showRules, anywhere, []string{"R"}, "rewrite rules", "change messages on their way: add, edit, switch on and off", "Hold and rewrite", 0},
+	{heldResume, inHeld, []string{"enter", "c"}, "resume", "in the list of what is held: let it go on as it came", "Hold and rewrite", 1},
+	{heldEdit, inHeld, []string{"e"}, "edit", "edit it, then let it go on", "Hold and rewrite", 2},
+	{heldDrop, inHeld, []string{"x"}, "drop", "drop it and close its client's connection", "Hold and rewrite", 3},
+	{heldWait, inHeld, []string{"w"}, "more time", "begin its waiting time anew", "Hold and rewrite", 4},
+	{heldGo, inHeld, []string{"o", "l"}, "show", "go to its flow", "Hold and rewrite", 5},
+	{heldAll, inHeld, []string{"A"}, "all", "let everything go on", "Hold and rewrite", 6},
+	{showPoints, inHeld, []string{"B"}, "breakpoints", "the breakpoints that hold them", "Hold and rewrite", 7},
+	{boxAdd, inPoints | inRules, []string{"a", "+"}, "add", "in lists of breakpoints and rules: a new one", "Hold and rewrite", 1},
+	{boxEdit, inPoints | inRules, []string{"e", "enter"}, "edit", "change it", "Hold and rewrite", 2},
+	{boxToggle, inPoints | inRules, []string{"space"}, "on/off", "switch it off, or on again", "Hold and rewrite", 3},
+	{boxDelete, inPoints | inRules, []string{"d", "delete"}, "delete", "delete it", "Hold and rewrite", 4},
+	{boxRaise, inRules, []string{"K", "alt+up"}, "earlier", "apply the rule earlier", "Hold and rewrite", 5},
+	{boxLower, inRules, []string{"J", "alt+down"}, "later", "apply the rule later", "Hold and rewrite", 6},
+	{showHeld, inPoints, []string{"H"}, "held", "what they hold", "Hold and rewrite", 5},
+	{ruleSave, inRule, []string{"ctrl+s"}, "save", "put the rule to work and save it", "Hold and rewrite", 1},
+	{boxDown, inBoxes, []string{"j", "down", "tab"}, "down", "next one in the list", "Hold and rewrite", 0},
+	{boxUp, inBoxes, []string{"k", "up", "shift+tab"}, "up", "previous one", "Hold and rewrite", 0},
+	{boxClose, inBoxes | inRule, []string{"esc", "ctrl+c"}, "back", "close the list", "Hold and rewrite", 8},
+	{boxClose, inBoxes, []string{"q"}, "back", "close the list", "Hold and rewrite", 0},
+
 	{toggleRaw, anywhere, []string{"b"}, "raw body", "the body as it was sent, or made readable", "Look", 0},
 	{zoom, anywhere, []string{"z"}, "zoom", "give the focused pane the whole screen", "Look", 0},
 	{toggleMouse, anywhere, []string{"M"}, "mouse", "give the mouse back to the terminal, to select text", "Look", 0},
@@ -158,6 +213,16 @@ func lookup(in place, key string) action {
 		}
 	}
 	return none
+}
+
+// nameOf is what an action is called.
+func nameOf(a action) words {
+	for i := range bindings {
+		if bindings[i].do == a {
+			return bindings[i].name
+		}
+	}
+	return ""
 }
 
 // keyOf is the key to name for an action.

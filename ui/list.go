@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/hold"
 	"github.com/why403/why403/flow/session"
 )
 
@@ -21,6 +22,7 @@ type list struct {
 	newer  int // rows that came since the cursor was moved
 	w      int // cells of a row when it was drawn last
 	need   needs
+	held   map[flow.ID]hold.Held // flows that wait for a person
 }
 
 func newList() list { return list{rows: newRows(), follow: true} }

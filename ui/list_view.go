@@ -116,6 +116,9 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 	}
 	out.gap(1)
 	ws, why := reason(th, r)
+	if h, ok := l.held[id]; ok {
+		ws, why = heldReason(th, h, now)
+	}
 	return out.left(ws, why, c.why).end()
 }
 

@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/hold"
 	"github.com/why403/why403/flow/session"
 )
 
@@ -32,6 +33,7 @@ type model struct {
 	seen      seen
 	spark     spark
 	tries     map[flow.ID][]flow.ID // replays by parent, of those seen
+	held      []hold.Held           // what waits for a person, oldest first
 
 	marks    []flow.ID           // marked in this run, oldest first
 	partners map[flow.ID]flow.ID // what Diff compares with, where somebody chose
@@ -71,7 +73,7 @@ func newModel(ctx context.Context, o Options) *model {
 
 // Init implements tea.Model.
 func (m *model) Init() tea.Cmd {
-	return tea.Batch(m.listen(), m.more(), m.askTrust(), tea.RequestBackgroundColor)
+	return tea.Batch(m.listen(), m.more(), m.askTrust(), m.firstHeld(), tea.RequestBackgroundColor)
 }
 
 // Update implements tea.Model. It routes: the dialog on top first, then the focused pane, then the
@@ -134,6 +136,10 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.openEditor(msg)
 	case fixMsg:
 		m.fixCame(msg)
+	case heldMsg:
+		return m.heldCame(msg)
+	case rulesSavedMsg:
+		m.rulesSaved(msg)
 	}
 	return nil
 }
@@ -249,7 +255,7 @@ func (m *model) pulse() time.Duration {
 	switch {
 	case m.inspector.d == nil && m.rushing():
 		return 4 * batchEvery
-	case m.stats.Live > 0 || m.running > 0:
+	case m.stats.Live > 0 || m.running > 0 || len(m.held) > 0:
 		return 200 * time.Millisecond
 	case m.toast.shown(m.now):
 		return 500 * time.Millisecond

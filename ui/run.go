@@ -29,6 +29,9 @@ func Run(ctx context.Context, o Options) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	m := newModel(ctx, o)
+	if o.Hold != nil {
+		defer o.Hold.Attach()() // whatever is held goes on when nobody is left to answer
+	}
 	// Lip Gloss has found out what colours the terminal has; asking again costs a
 	// run of "tmux info" inside tmux.
 	_, err := tea.NewProgram(m, tea.WithContext(ctx), tea.WithFPS(fps), tea.WithColorProfile(lipgloss.Writer.Profile)).Run()

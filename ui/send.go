@@ -129,12 +129,20 @@ func (m *model) closeEditor() {
 // editorKey routes a key while the editor is open: its own keys first, then the field under the cursor.
 func (m *model) editorKey(name, text string) tea.Cmd {
 	e := m.editor
+	m.atWork()
 	switch lookup(inEditor, name) {
 	case editSend:
+		if e.held != nil {
+			return m.sendHeld()
+		}
 		return m.sendEdited()
 	case editReset:
 		e.reset()
 	case editClose:
+		if e.held != nil && e.changed() {
+			m.push(&confirm{title: "Close the editor?", text: "What you changed is lost; the message stays held.", yes: "close", do: func(m *model) tea.Cmd { m.closeEditor(); return nil }})
+			return nil
+		}
 		if !e.changed() || len(e.tries) > 0 {
 			m.closeEditor()
 			return nil

@@ -52,7 +52,12 @@ func play(t testing.TB, feed *fakeFeed, w, h int, env ...string) *stage {
 			return ""
 		},
 	})
+	s.m.o.Rules = feed.rules
 	s.resize(w, h)
+	if feed.gate != nil {
+		s.m.o.Hold = feed.gate
+		s.tell(heldMsg{list: feed.gate.held})
+	}
 	return s
 }
 

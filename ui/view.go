@@ -63,6 +63,7 @@ func (m *model) panes() []string {
 	}
 	if lay.inspector.h > 0 {
 		m.inspector.row = m.list.current()
+		m.showHeldIn(&m.inspector)
 		right = m.inspector.view(m.th, lay.inspector.w, lay.inspector.h, m.focus == inInspector, m.now, m.o.Zone)
 	}
 	if left == nil {
@@ -141,6 +142,9 @@ func (m *model) header(w int) string {
 			l.gap(3).put(th.key, keyOf(goEnd)).put(th.warn, " newest")
 		}
 	}
+	if n := len(m.held); n > 0 {
+		l.gap(3).text(th.warn, safe.Of(heldCount(n)))
+	}
 	if m.stats.NotKept > 0 {
 		l.gap(3).text(th.bad, safe.Of("! "+count(int64(m.stats.NotKept))+" not kept"))
 	}
@@ -207,6 +211,7 @@ func (m *model) footer(w int) string {
 	case m.list.last == 0:
 		return l.put(th.key, keyOf(showHelp)).put(th.muted, " keys   ").put(th.key, keyOf(quit)).put(th.muted, " quit").end()
 	}
+	m.heldKeys(l)
 	for n := 1; n <= 12; n++ {
 		for i := range bindings {
 			b := &bindings[i]

@@ -1,0 +1,165 @@
+package ui
+
+import (
+	"strconv"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/why403/why403/flow/filter"
+	"github.com/why403/why403/flow/hold"
+	"github.com/why403/why403/ui/safe"
+)
+
+// heldBox lists what is held, the oldest first, with the time it has left.
+type heldBox struct {
+	m   *model
+	cur int
+}
+
+func (m *model) openHeld() {
+	if why := m.holdable(); why != "" {
+		m.say(false, why)
+		return
+	}
+	b := &heldBox{m: m}
+	for i, h := range m.held {
+		if h.ID == m.list.cur {
+			b.cur = i
+		}
+	}
+	m.push(b)
+}
+
+func (b *heldBox) name() words { return "Held" }
+
+func (b *heldBox) key(m *model, name, _ string) tea.Cmd {
+	n := len(m.held)
+	b.cur = max(0, min(b.cur, n-1))
+	a := lookup(inHeld, name)
+	switch a {
+	case boxDown:
+		b.cur = min(b.cur+1, max(0, n-1))
+		return nil
+	case boxUp:
+		b.cur = max(b.cur-1, 0)
+		return nil
+	case boxClose:
+		m.pop()
+		return nil
+	case heldAll:
+		m.resumeAll()
+		m.pop()
+		return nil
+	case showPoints:
+		m.pop()
+		m.openPoints()
+		return nil
+	}
+	if n == 0 {
+		return nil
+	}
+	h := m.held[b.cur]
+	switch a {
+	case heldResume:
+		m.answerHeld(h, hold.Decision{})
+	case heldDrop:
+		m.answerHeld(h, hold.Decision{Verb: hold.Drop})
+	case heldEdit:
+		m.editHeld(h)
+		return nil
+	case heldWait:
+		m.o.Hold.Extend(h.ID, h.Stage)
+		m.keepHeld(m.o.Hold.Held())
+	case heldGo:
+		m.pop()
+		return m.goTo(h.ID)
+	}
+	if a != none && a != heldWait && len(m.held) == 0 {
+		m.pop()
+	}
+	return nil
+}
+
+func (b *heldBox) view(th *theme, w, h int) []string {
+	m := b.m
+	w = min(w, 110)
+	b.cur = max(0, min(b.cur, len(m.held)-1))
+	var out []string
+	if len(m.held) == 0 {
+		out = append(out, row(w).on(th.box).put(th.muted, "Nothing is held.").end())
+	}
+	preview := min(8, h/3)
+	n := max(1, min(len(m.held), h-preview-4))
+	top := max(0, b.cur-n+1)
+	for i := top; i < min(len(m.held), top+n); i++ {
+		out = append(out, b.row(th, w, i))
+	}
+	if len(m.held) > 0 && preview > 2 {
+		out = append(out, row(w).on(th.box).end())
+		out = append(out, b.preview(th, w, preview)...)
+	}
+	out = append(out, row(w).on(th.box).end())
+	return append(out, boxKeys(th, w, inHeld)...)
+}
+
+// row is one held message.
+func (b *heldBox) row(th *theme, w, i int) string {
+	h := b.m.held[i]
+	base, sign := th.box, words("  ")
+	if i == b.cur {
+		base, sign = th.cursor, "› "
+	}
+	l := row(w).on(base).put(th.key, sign).left(th.muted, safe.Of("#"+id(h.ID)), 7)
+	if h.Stage == filter.Responses && h.Flow.Response != nil {
+		l.left(th.warn, safe.Of("answer "+strconv.Itoa(h.Flow.Response.Status)), 11)
+	} else {
+		l.left(th.warn, safe.Of("request"), 11)
+	}
+	time := left(h, b.m.now)
+	l.left(th.verb, safe.Of(h.Flow.Request.Method), 8).left(th.text, safe.Of(h.Flow.URL()), max(4, w-l.w-len(time)-6))
+	return l.gap(1).text(th.warn, safe.Of(time)).put(th.muted, " left").end()
+}
+
+// preview is the beginning of the message under the cursor.
+func (b *heldBox) preview(th *theme, w, rows int) []string {
+	h := b.m.held[b.cur]
+	f := *h.Flow
+	msg := f.Request
+	if h.Stage == filter.Responses {
+		msg = f.Response
+	}
+	shown := *msg
+	shown.Head = nil // as it would go on, with what rules have changed
+	doc := messageDoc(th, &f, &shown, false)
+	var out []string
+	for i := 0; i < doc.rows(w-2) && len(out) < rows; i++ {
+		l := row(w - 2).on(th.box)
+		doc.draw(th, i, l)
+		out = append(out, row(2).on(th.box).end()+l.end())
+	}
+	for len(out) < rows {
+		out = append(out, row(w).on(th.box).end())
+	}
+	if h.NoBody != "" {
+		out[rows-1] = row(w).on(th.box).gap(2).text(th.warn, safe.Of("its body goes on as it is: "+h.NoBody)).end()
+	}
+	return out
+}
+
+// boxKeys are the keys of a dialog, as many rows as they take.
+func boxKeys(th *theme, w int, in place) []string {
+	var out []string
+	l := row(w).on(th.box)
+	for i := range bindings {
+		b := &bindings[i]
+		if b.where&in == 0 || b.foot == 0 {
+			continue
+		}
+		if need := len(b.keys[0]) + len(b.name) + 4; l.room() < need && l.w > 0 {
+			out = append(out, l.end())
+			l = row(w).on(th.box)
+		}
+		l.text(th.key, safe.Of(b.keys[0])).gap(1).put(th.muted, b.name).gap(3)
+	}
+	return append(out, l.end())
+}
