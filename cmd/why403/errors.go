@@ -49,6 +49,10 @@ func conclude(w io.Writer, err error) int {
 	case errors.Is(err, errRefused):
 		return exitRefused
 	}
+	var status exitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
 	code, hint := exitFailed, ""
 	var f *failure
 	if errors.As(err, &f) {

@@ -44,6 +44,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 }
 
 func asksForHelp(args []string) bool {
+	if len(args) > 1 && args[0] == "run" && !strings.HasPrefix(args[1], "-") {
+		return false // what follows is of the command
+	}
 	if i := slices.Index(args, "--"); i >= 0 {
 		args = args[:i]
 	}
@@ -79,6 +82,7 @@ why403 explain page.har`,
 		return usage(err, "see "+cmd.CommandPath()+" --help")
 	})
 	root.AddCommand(
+		newRun(std),
 		newCapture(std),
 		newOpen(std),
 		newSessions(std),
