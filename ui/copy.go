@@ -80,12 +80,21 @@ func fields(m *flow.Message) string {
 
 // copyMenu asks what to copy.
 type copyMenu struct {
-	masked bool
-	id     flow.ID
-	cur    int
+	masked  bool
+	id      flow.ID
+	cur     int
+	items   []copyItem
+	message int64 // number of the message under the cursor in the tab Messages, -1: none
 }
 
-func newCopyMenu(m *model, masked bool) *copyMenu { return &copyMenu{masked: masked, id: m.list.cur} }
+func newCopyMenu(m *model, masked bool) *copyMenu {
+	c := &copyMenu{masked: masked, id: m.list.cur, items: copyItems, message: -1}
+	if v := &m.inspector; v.tab == tabMessages && v.d != nil && v.d.messages != nil {
+		c.message = v.messages.cur
+		c.items = append([]copyItem{copyMessage}, copyItems...)
+	}
+	return c
+}
 
 func (c *copyMenu) name() words {
 	if c.masked {
@@ -100,16 +109,16 @@ func (c *copyMenu) key(m *model, name, _ string) tea.Cmd {
 		m.pop()
 		return nil
 	case "down", "j", "tab":
-		c.cur = min(c.cur+1, len(copyItems)-1)
+		c.cur = min(c.cur+1, len(c.items)-1)
 		return nil
 	case "up", "k", "shift+tab":
 		c.cur = max(c.cur-1, 0)
 		return nil
 	case "enter":
 		m.pop()
-		return m.copyItem(c, copyItems[c.cur])
+		return m.copyItem(c, c.items[c.cur])
 	}
-	for _, it := range copyItems {
+	for _, it := range c.items {
 		if string(it.key) == name {
 			m.pop()
 			return m.copyItem(c, it)
@@ -121,7 +130,7 @@ func (c *copyMenu) key(m *model, name, _ string) tea.Cmd {
 func (c *copyMenu) view(th *theme, w, h int) []string {
 	w = min(w, 44)
 	var out []string
-	for i, it := range copyItems {
+	for i, it := range c.items {
 		base, sign := th.box, words("  ")
 		if i == c.cur {
 			base, sign = th.cursor, "› "
@@ -142,8 +151,9 @@ func (m *model) copyItem(c *copyMenu, it copyItem) tea.Cmd {
 	}
 	feed, ctx := m.o.Feed, m.ctx
 	src := copySource{}
+	var known *messages
 	if d := m.inspector.d; d != nil && d.row.ID == c.id {
-		src.exp = d.exp
+		src.exp, known = d.exp, d.messages
 	}
 	return m.crew.cmd(func() tea.Msg {
 		f, err := whole(ctx, feed, c.id)
@@ -152,6 +162,15 @@ func (m *model) copyItem(c *copyMenu, it copyItem) tea.Cmd {
 		}
 		if err != nil {
 			return toastMsg{false, fmt.Sprintf("copy %s: %v", it.name, err)}
+		}
+		if it.key == copyMessage.key {
+			one, err := wholeMessage(ctx, feed, c.id, known, c.message)
+			if err != nil {
+				return toastMsg{false, fmt.Sprintf("copy %s: %v", it.name, err)}
+			}
+			with := *f
+			with.Frames = []flow.Frame{one}
+			f = &with
 		}
 		src.flow = f
 		what := string(it.name)

@@ -2,6 +2,8 @@ package ui
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -288,21 +290,48 @@ func (m *model) openMessage(n int64) tea.Cmd {
 	feed, ctx, th, id, raw, s, zone := m.o.Feed, m.ctx, m.th, d.flow.ID, m.inspector.raw, d.messages, m.o.Zone
 	return m.crew.cmd(func() tea.Msg {
 		msg := messageMsg{id: id, n: n, raw: raw}
-		var f flow.Frame
-		if s.whole != nil {
-			f = s.whole[n-s.first]
-		} else {
-			list, err := feed.Frames(ctx, id, n, 1, messageBody)
-			if err != nil || len(list) == 0 {
-				msg.err = err
-				return msg
-			}
-			f = list[0]
+		f, err := wholeMessage(ctx, feed, id, s, n)
+		if err != nil {
+			msg.err = err
+			return msg
 		}
 		msg.doc = openedMessage(th, &f, n, raw, zone)
 		return msg
 	})
 }
+
+// wholeMessage is message n of a flow with all of its data.
+func wholeMessage(ctx context.Context, feed Feed, id flow.ID, s *messages, n int64) (flow.Frame, error) {
+	if s != nil && s.whole != nil && n-s.first < int64(len(s.whole)) {
+		return s.whole[n-s.first], nil
+	}
+	list, err := feed.Frames(ctx, id, n, 1, messageBody)
+	if err == nil && len(list) == 0 {
+		err = errors.New("it is not in the session")
+	}
+	if err != nil {
+		return flow.Frame{}, err
+	}
+	return list[0], nil
+}
+
+// copyMessage takes the message under the cursor, as text where it is any.
+var copyMessage = copyItem{"w", "message", func(c copySource) (string, error) {
+	f := &c.flow.Frames[0]
+	switch f.Kind {
+	case flow.CloseMessage:
+		code, _, reason := decode.CloseCode(f.Data)
+		return strings.TrimSpace(strconv.Itoa(code) + " " + reason), nil
+	case flow.GRPCMessage:
+		if text, ok := decode.ProtobufText(f.Data, f.Cut); ok {
+			return string(text), nil
+		}
+	}
+	if isText(f.Data) {
+		return string(f.Data), nil
+	}
+	return hex.EncodeToString(f.Data), nil
+}}
 
 func (m *model) messageCame(msg messageMsg) {
 	v := &m.inspector.messages

@@ -111,6 +111,25 @@ func TestAMessageOpens(t *testing.T) {
 	}
 }
 
+func TestAMessageIsCopied(t *testing.T) {
+	s := play(t, chat(), 140, 40)
+	s.press("tab", "l", "l", "l", "l", "g", "y", "w")
+	if want := `{"type":"hello","token":"abc"}`; s.clip.text != want {
+		t.Errorf("copied %q", s.clip.text)
+	}
+	s.press("Y", "w")
+	if want := `{"type":"hello","token":"WHY403_SECRET_A"}`; s.clip.text != want {
+		t.Errorf("copied masked %q", s.clip.text)
+	}
+	s.press("j", "j", "y", "enter")
+	if s.clip.text != "000102ff" {
+		t.Errorf("bytes are copied as %q", s.clip.text)
+	}
+	s.press("h", "y", "w")
+	s.sees("Copy")
+	s.seesNot("w  message")
+}
+
 func TestEventsAreListed(t *testing.T) {
 	s := play(t, ticker(), 140, 40)
 	s.press("tab", "l", "l", "l", "l")

@@ -217,3 +217,21 @@ func TestCloseCode(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkWebSocket(b *testing.B) {
+	pack := deflater(true)
+	for name, in := range map[string]string{
+		"masked, 64 kB": wsFrame(0x82, strings.Repeat("0123456789abcdef", 4<<10), true),
+		"masked, 100 B": strings.Repeat(wsFrame(0x81, strings.Repeat("x", 100), true), 300),
+		"compressed":    wsFrame(0xc1, pack(strings.Repeat(`{"type":"message","text":"hello"},`, 1000)), false),
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := NewWebSocket(strings.HasPrefix(name, "masked"), extensions("permessage-deflate; server_no_context_takeover"))
+			b.SetBytes(int64(len(in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				w.Feed([]byte(in), func(flow.Frame) {})
+			}
+		})
+	}
+}
