@@ -31,6 +31,8 @@ func (m *model) do(a action) tea.Cmd {
 	case prevTab:
 		m.inspector.turn(-1)
 		m.openInspector()
+	case sortFlows:
+		m.push(newSortMenu(m))
 	case filterFlows:
 		m.openFilter()
 	case searchTab:
@@ -172,6 +174,11 @@ func (m *model) goTo(id flow.ID) tea.Cmd {
 		if _, shown := match.index(id); !shown {
 			cmd = m.setFilter("")
 		}
+		if match = m.list.match; match != nil && match.sorted != nil {
+			if _, shown := match.index(id); !shown {
+				match.sorted.put(id, sortKey{}) // it finds its place when it is told
+			}
+		}
 	}
 	m.list.place(id)
 	return cmd
@@ -188,8 +195,11 @@ func (m *model) goBack() tea.Cmd {
 	case m.zoomed:
 		m.zoomed = false
 		m.arrange()
-	case m.list.match != nil:
+	case m.filterText() != "":
 		return m.setFilter("")
+	case m.sorting != (sorting{}):
+		m.sorting = sorting{}
+		return m.refilter("")
 	}
 	return nil
 }

@@ -33,6 +33,7 @@ type (
 	scanMsg struct {
 		version int
 		ids     []flow.ID // newest first
+		keys    []sortKey // of ids, if the list is sorted
 		rows    []session.Row
 		next    flow.ID
 		err     error

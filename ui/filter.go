@@ -70,10 +70,30 @@ func (m *model) setFilter(text string) tea.Cmd {
 	if text == m.filterText() {
 		return nil
 	}
+	return m.refilter(text)
+}
+
+// sortList sorts the list; the same choice again turns it round, and by number undoes it.
+func (m *model) sortList(by sortBy) tea.Cmd {
+	s := sorting{by: by, down: sorts[by].down}
+	if m.sorting.by == by {
+		s.down = !m.sorting.down
+	}
+	m.sorting = s
+	return m.refilter(m.filterText())
+}
+
+// refilter shows what text lets through, sorted as somebody chose.
+func (m *model) refilter(text string) tea.Cmd {
 	if strings.TrimSpace(text) == "" {
 		m.scanning++
-		m.list.filter(nil)
-		return nil
+		if m.sorting == (sorting{}) {
+			m.list.filter(nil)
+			return nil
+		}
+		match := newMatches("", nil, m.sorting, m.list.last)
+		m.list.filter(match)
+		return m.scan(match, m.list.last)
 	}
 	expr, err := filter.Compile(text, filter.Rows)
 	deep := false
@@ -87,7 +107,7 @@ func (m *model) setFilter(text string) tea.Cmd {
 		return nil
 	}
 	m.scanning++
-	match := newMatches(text, expr, m.list.last)
+	match := newMatches(text, expr, m.sorting, m.list.last)
 	match.deep = deep
 	m.list.filter(match)
 	return m.scan(match, m.list.last)
@@ -124,6 +144,7 @@ func (m *model) bar(w int) string {
 		if w >= 72 {
 			l.gap(2).put(th.key, keyOf(filterFlows)).put(th.faint, " to type one")
 		}
+		m.sorting.note(th, l)
 	default:
 		t := safe.Of(text).Cut(w - right - 22)
 		l.text(th.bright, t)
@@ -131,6 +152,7 @@ func (m *model) bar(w int) string {
 		if m.list.match.next > 0 {
 			l.text(th.muted, safe.Of(", "+m.list.match.progress()))
 		}
+		m.sorting.note(th, l)
 	}
 	l.to(w - right)
 	for i, p := range presets {

@@ -28,6 +28,7 @@ const (
 	searchTab
 	nextHit
 	prevHit
+	sortFlows
 	presetAll
 	presetRefused
 	presetPost403
@@ -141,6 +142,7 @@ var bindings = []binding{
 	{copyMasked, anywhere, []string{"Y"}, "copy masked", "the same with secrets masked", "Take away", 0},
 
 	{filterFlows, anywhere, []string{"/"}, "filter", "show only flows that match", "Find", 8},
+	{sortFlows, anywhere, []string{"o"}, "sort", "sort the list by a column, or newest first", "Find", 0},
 	{searchTab, inInspector, []string{"s"}, "search", "look for text in this tab", "Find", 7},
 	{nextHit, inInspector, []string{">"}, "next hit", "next place of the text looked for", "Find", 0},
 	{prevHit, inInspector, []string{"<"}, "previous hit", "previous place of it", "Find", 0},

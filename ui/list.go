@@ -23,6 +23,7 @@ type list struct {
 	w      int // cells of a row when it was drawn last
 	need   needs
 	held   map[flow.ID]hold.Held // flows that wait for a person
+	drawn  columns // as they were drawn last
 }
 
 func newList() list { return list{rows: newRows(), follow: true} }
@@ -71,6 +72,8 @@ func (l *list) add(batch []session.Row, last flow.ID, now time.Time) {
 // grown keeps place after rows came or went.
 func (l *list) grown(before, curAt int) {
 	switch n := l.len(); {
+	case l.atTop():
+		l.top, l.cur = 0, l.at(0)
 	case l.follow:
 		l.end()
 	case l.cur == 0:
@@ -87,6 +90,11 @@ func (l *list) grown(before, curAt int) {
 // filter shows only what m lets through; nil shows everything. The cursor stays if it can.
 func (l *list) filter(m *matches) {
 	l.match, l.need = m, needs{}
+	if l.atTop() {
+		l.follow, l.newer = false, 0
+		l.top, l.cur = 0, l.at(0)
+		return
+	}
 	if l.follow {
 		l.end()
 		return
@@ -95,22 +103,22 @@ func (l *list) filter(m *matches) {
 }
 
 // scanned takes in what a step of the filter's scan found.
-func (l *list) scanned(ids []flow.ID, next flow.ID) {
+func (l *list) scanned(ids []flow.ID, keys []sortKey, next flow.ID) {
 	before, curAt := l.len(), l.index(l.cur)
-	l.match.found(ids, next)
+	l.match.found(ids, keys, next)
 	newer := l.newer
 	l.grown(before, curAt)
 	l.newer = newer
 }
 
 // tried takes in which rows fit a filter that looks into flows, and which do not.
-func (l *list) tried(in, out []flow.ID) {
+func (l *list) tried(in, out []session.Row) {
 	before, curAt := l.len(), l.index(l.cur)
-	for _, id := range in {
-		l.match.set(id, true)
+	for i := range in {
+		l.match.decide(&in[i], true)
 	}
-	for _, id := range out {
-		l.match.set(id, false)
+	for i := range out {
+		l.match.decide(&out[i], false)
 	}
 	l.grown(before, curAt)
 }
@@ -132,6 +140,9 @@ func (l *list) place(id flow.ID) {
 	if l.follow {
 		l.follow, l.newer = false, 0
 	}
+	if l.match != nil && l.match.sorted != nil {
+		l.match.sorted.told = true
+	}
 	l.cur = id
 	l.show()
 }
@@ -139,8 +150,24 @@ func (l *list) place(id flow.ID) {
 // first puts the cursor on the first row.
 func (l *list) first() { l.place(l.at(0)) }
 
-// end puts the cursor on the newest row and follows.
+// sorting is how the list is sorted.
+func (l *list) sorting() sorting {
+	if l.match == nil || l.match.sorted == nil {
+		return sorting{}
+	}
+	return l.match.sorted.sorting
+}
+
+// atTop reports whether the list is sorted and nobody has moved the cursor
+// since: then it stays on the first row, whatever comes to stand there.
+func (l *list) atTop() bool { return l.match != nil && l.match.sorted != nil && !l.match.sorted.told }
+
+// end puts the cursor on the newest row and follows; in a sorted list, on the last.
 func (l *list) end() {
+	if l.match != nil && l.match.sorted != nil {
+		l.place(l.at(l.len() - 1))
+		return
+	}
 	l.follow, l.newer = true, 0
 	l.cur = l.at(l.len() - 1)
 	l.top = max(0, l.len()-l.h)

@@ -11,22 +11,28 @@ import (
 )
 
 // header names the columns.
-func (c *columns) header(th *theme, w int) string {
-	r := row(w).gap(1).right(th.muted, safe.Of("#"), c.id).gap(1)
-	name := func(s words, w int) {
+func (c *columns) header(th *theme, s sorting, w int) string {
+	st, title := s.title(th, byNumber, "#")
+	r := row(w).gap(1).right(st, title, c.id).gap(1)
+	name := func(name words, by sortBy, w int) {
 		if w > 0 {
-			r.left(th.muted, safe.Of(string(s)), w).gap(1)
+			st, title := s.title(th, by, name)
+			r.left(st, title, w).gap(1)
 		}
 	}
-	name("time", c.clock)
-	name("method", c.method)
-	name("st", c.status)
-	name("host", c.host)
-	name("path", c.path)
-	if c.took > 0 {
-		r.right(th.muted, safe.Of("took"), c.took).gap(1)
+	if c.clock > 0 {
+		r.left(th.muted, safe.Of("time"), c.clock).gap(1)
 	}
-	return r.gap(1).left(th.muted, safe.Of("why"), c.why).end()
+	name("method", byMethod, c.method)
+	name("st", byStatus, c.status)
+	name("host", byHost, c.host)
+	name("path", byPath, c.path)
+	if c.took > 0 {
+		st, title := s.title(th, byTook, "took")
+		r.right(st, title, c.took).gap(1)
+	}
+	st, title = s.title(th, byWhy, "why")
+	return r.gap(1).left(st, title, c.why).end()
 }
 
 // view draws h rows of w cells, the first with the names of the columns.
@@ -39,8 +45,9 @@ func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time
 		l.need.see(th, r, now)
 	}
 	c := l.need.columns(w, l.last)
+	l.drawn = c
 	out := make([]string, 0, h)
-	out = append(out, c.header(th, w))
+	out = append(out, c.header(th, l.sorting(), w))
 	for i := l.top; i < l.len() && len(out) < h; i++ {
 		id := l.at(i)
 		r, known := l.rows.get(id)

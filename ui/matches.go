@@ -14,7 +14,9 @@ import (
 // the newest flow, and added as flows arrive.
 type matches struct {
 	text string
-	expr *filter.Expr
+	expr *filter.Expr // nil: everything
+	// sorted is the order in which they are shown; nil: by number.
+	sorted *order
 	// deep filters look into headers and bodies: what arrives is tried in a command.
 	deep bool
 	// old are those up to border, newest first, as the scan finds them; live those above, oldest first.
@@ -23,13 +25,25 @@ type matches struct {
 	next      flow.ID // the scan goes on at this id and downwards; 0: it is through
 }
 
-func newMatches(text string, expr *filter.Expr, last flow.ID) *matches {
-	return &matches{text: text, expr: expr, border: last, next: last}
+func newMatches(text string, expr *filter.Expr, s sorting, last flow.ID) *matches {
+	m := &matches{text: text, expr: expr, border: last, next: last}
+	if s != (sorting{}) {
+		m.sorted = newOrder(s)
+	}
+	return m
 }
 
-func (m *matches) len() int { return len(m.old) + len(m.live) }
+func (m *matches) len() int {
+	if m.sorted != nil {
+		return m.sorted.len()
+	}
+	return len(m.old) + len(m.live)
+}
 
 func (m *matches) at(i int) flow.ID {
+	if m.sorted != nil {
+		return m.sorted.at(i)
+	}
 	if i < len(m.old) {
 		return m.old[len(m.old)-1-i]
 	}
@@ -38,6 +52,9 @@ func (m *matches) at(i int) flow.ID {
 
 // index is where id is, or would be, and whether it is there.
 func (m *matches) index(id flow.ID) (int, bool) {
+	if m.sorted != nil {
+		return m.sorted.index(id)
+	}
 	if id > m.border {
 		i, ok := slices.BinarySearch(m.live, id)
 		return len(m.old) + i, ok
@@ -51,12 +68,22 @@ func (m *matches) index(id flow.ID) (int, bool) {
 
 func newestFirst(a, b flow.ID) int { return int(b - a) }
 
-// found adds what a step of the scan found, newest first; the scan goes on at next.
-func (m *matches) found(ids []flow.ID, next flow.ID) {
-	for _, id := range ids {
+// found adds what a step of the scan found, newest first, with the keys to
+// sort it by, if it is sorted; the scan goes on at next.
+func (m *matches) found(ids []flow.ID, keys []sortKey, next flow.ID) {
+	for i, id := range ids {
+		if m.sorted != nil {
+			m.sorted.put(id, keys[i])
+			continue
+		}
 		m.set(id, true)
 	}
 	m.next = next
+}
+
+// passes reports whether the filter lets a row through.
+func (m *matches) passes(r *session.Row, now time.Time) bool {
+	return m.expr == nil || m.expr.Match(subject(r, now))
 }
 
 // arrived takes in a row that is new or has changed.
@@ -65,9 +92,20 @@ func (m *matches) arrived(r *session.Row, now time.Time) {
 		return
 	}
 	if r.ID > m.border || r.ID > m.next {
-		s := subject(r, now)
-		m.set(r.ID, m.expr.Match(s))
+		m.decide(r, m.passes(r, now))
 	} // else the scan has yet to come by
+}
+
+// decide takes a row in, or out.
+func (m *matches) decide(r *session.Row, in bool) {
+	switch {
+	case m.sorted == nil:
+		m.set(r.ID, in)
+	case in:
+		m.sorted.put(r.ID, m.sorted.by.key(r))
+	default:
+		m.sorted.drop(r.ID)
+	}
 }
 
 func (m *matches) set(id flow.ID, in bool) {

@@ -26,6 +26,7 @@ type model struct {
 	list      list
 	inspector inspector
 	filter    filterBar
+	sorting   sorting
 	editor    *editor // nil: closed
 	dialogs   []dialog
 	toast     toast

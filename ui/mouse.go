@@ -15,6 +15,8 @@ func (m *model) click(x, y int, left bool) tea.Cmd {
 			if id := m.list.at(m.list.top + i); id != 0 {
 				m.list.place(id)
 			}
+		} else if by, ok := m.list.drawn.under(x - l.list.x); ok && i < 0 {
+			return m.sortList(by)
 		}
 	case l.inspector.has(x, y):
 		m.focus, m.opened = inInspector, true

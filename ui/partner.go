@@ -181,6 +181,7 @@ func (m *model) compareMarked() {
 	}
 	if m.list.match != nil {
 		m.scanning++
+		m.sorting = sorting{}
 		m.list.filter(nil) // both may be hidden
 	}
 	m.list.place(a)

@@ -24,7 +24,7 @@ func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
 	if match.deep {
 		step = deepStep
 	}
-	fits := match.fits(ctx, feed, now)
+	fits, sorted := match.fits(ctx, feed, now), match.sorted
 	return m.crew.cmd(func() tea.Msg {
 		msg := scanMsg{version: version}
 		from := max(1, next-step+1)
@@ -41,11 +41,15 @@ func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
 				if page[i].ID <= next && fits(&page[i]) {
 					msg.ids = append(msg.ids, page[i].ID)
 					msg.rows = append(msg.rows, page[i])
+					if sorted != nil {
+						msg.keys = append(msg.keys, sorted.by.key(&page[i]))
+					}
 				}
 			}
 			at = page[len(page)-1].ID + 1
 		}
 		slices.Reverse(msg.ids)
+		slices.Reverse(msg.keys)
 		msg.rows = msg.rows[max(0, len(msg.rows)-200):] // those that the screen may show next
 		msg.next = from - 1
 		return msg
@@ -56,6 +60,9 @@ func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
 func (m *matches) fits(ctx context.Context, feed Feed, now time.Time) func(*session.Row) bool {
 	expr, deep := m.expr, m.deep
 	return func(r *session.Row) bool {
+		if expr == nil {
+			return true
+		}
 		s := subject(r, now)
 		if deep {
 			f, err := feed.Flow(ctx, r.ID)
@@ -71,7 +78,7 @@ func (m *matches) fits(ctx context.Context, feed Feed, now time.Time) func(*sess
 // deepMsg says which of the rows that came fit a filter that looks into flows.
 type deepMsg struct {
 	version int
-	in, out []flow.ID
+	in, out []session.Row
 }
 
 // tryDeep looks into rows that came.
@@ -86,9 +93,9 @@ func (m *model) tryDeep(batch []session.Row) tea.Cmd {
 		msg := deepMsg{version: version}
 		for i := range rows {
 			if fits(&rows[i]) {
-				msg.in = append(msg.in, rows[i].ID)
+				msg.in = append(msg.in, rows[i])
 			} else {
-				msg.out = append(msg.out, rows[i].ID)
+				msg.out = append(msg.out, rows[i])
 			}
 		}
 		return msg
@@ -113,7 +120,7 @@ func (m *model) scanCame(s scanMsg) tea.Cmd {
 	for i := range s.rows {
 		m.list.rows.put(s.rows[i])
 	}
-	m.list.scanned(s.ids, s.next)
+	m.list.scanned(s.ids, s.keys, s.next)
 	m.list.trim()
 	if s.next > 0 {
 		return m.scan(m.list.match, s.next)
@@ -124,6 +131,14 @@ func (m *model) scanCame(s scanMsg) tea.Cmd {
 // seek looks for the next refused flow from the cursor, downwards or upwards.
 func (m *model) seek(down bool) tea.Cmd {
 	m.seeking++
+	if match := m.list.match; match != nil && match.sorted != nil {
+		if id := match.sorted.next(m.list.cur, down); id != 0 {
+			m.list.place(id)
+		} else {
+			m.say(true, "no further refusal this way")
+		}
+		return nil
+	}
 	feed, ctx, version := m.o.Feed, m.ctx, m.seeking
 	from, last := m.list.cur, m.list.last
 	fits := func(r *session.Row) bool { return r.Refused() && ended(r) }

@@ -1,0 +1,194 @@
+package ui
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
+)
+
+// sortBy is what the list is sorted by.
+type sortBy uint8
+
+const (
+	byNumber sortBy = iota // as flows began; what is not sorted otherwise
+	byMethod
+	byStatus
+	byHost
+	byPath
+	byTook
+	bySize
+	byType
+	byWhy
+)
+
+// sorts are the ways to sort, in the order of the columns.
+var sorts = []struct {
+	by   sortBy
+	key  words // in the menu
+	name words
+	down bool // what one looks for stands at the end
+}{
+	{byNumber, "#", "number", false},
+	{byMethod, "m", "method", false},
+	{byStatus, "s", "status", true},
+	{byHost, "h", "host", false},
+	{byPath, "p", "path", false},
+	{byTook, "t", "time taken", true},
+	{bySize, "b", "bytes of the answer", true},
+	{byType, "c", "content type", false},
+	{byWhy, "w", "why it was refused", true},
+}
+
+// sorting is a choice of them.
+type sorting struct {
+	by   sortBy
+	down bool
+}
+
+// sortKey is what a row is sorted by: number first, then text.
+type sortKey struct {
+	n       int64
+	s       string
+	refused bool // for those who look for the next refusal in this order
+}
+
+// key is r's.
+func (by sortBy) key(r *session.Row) sortKey {
+	k := sortKey{refused: r.Refused() && ended(r)}
+	switch by {
+	case byMethod:
+		k.s = r.Method
+	case byStatus:
+		k.n = int64(r.Status)
+	case byHost:
+		k.s = r.Authority
+	case byPath:
+		k.s = pathOf(r)
+	case byTook:
+		k.n = int64(r.Duration)
+		if !ended(r) {
+			k.n = 1<<63 - 1 // it takes longer than any that ended
+		}
+	case bySize:
+		k.n = r.RespBytes
+	case byType:
+		k.s = r.ContentType
+	case byWhy:
+		if k.refused {
+			k.n = 1
+			if v := r.Verdict; v != nil {
+				k.n, k.s = 1+int64(v.Confidence), v.Cause
+			}
+		}
+	}
+	return k
+}
+
+// order is the flows of a list sorted by something else than their number. It
+// holds all of them: about 50 bytes each and the texts that they are sorted by.
+// Changes are collected, and merged when somebody looks.
+type order struct {
+	sorting
+	ids     []flow.ID
+	keys    []sortKey
+	pending map[flow.ID]*sortKey // nil: it goes
+	found   int                  // where a flow was found last
+	told    bool                 // the cursor was moved: it no longer stays on the first row
+}
+
+func newOrder(s sorting) *order { return &order{sorting: s, pending: map[flow.ID]*sortKey{}} }
+
+// put adds a flow, or moves it to where it belongs now.
+func (o *order) put(id flow.ID, k sortKey) { o.pending[id] = &k }
+
+// drop takes a flow out.
+func (o *order) drop(id flow.ID) { o.pending[id] = nil }
+
+func (o *order) len() int {
+	o.merge()
+	return len(o.ids)
+}
+
+func (o *order) at(i int) flow.ID {
+	o.merge()
+	return o.ids[i]
+}
+
+// index is where id is, and whether it is there.
+func (o *order) index(id flow.ID) (int, bool) {
+	o.merge()
+	if o.found < len(o.ids) && o.ids[o.found] == id {
+		return o.found, true
+	}
+	i := slices.Index(o.ids, id)
+	if i >= 0 {
+		o.found = i
+	}
+	return max(0, i), i >= 0
+}
+
+// next is the nearest refused flow after the one at id, or before it; 0: none.
+func (o *order) next(id flow.ID, down bool) flow.ID {
+	i, _ := o.index(id)
+	step := 1
+	if !down {
+		step = -1
+	}
+	for i += step; i >= 0 && i < len(o.ids); i += step {
+		if o.keys[i].refused {
+			return o.ids[i]
+		}
+	}
+	return 0
+}
+
+type placed struct {
+	id flow.ID
+	sortKey
+}
+
+func (o *order) compare(a, b placed) int {
+	c := cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.s, b.s))
+	if o.down {
+		c = -c
+	}
+	if o.by == byNumber && o.down {
+		return cmp.Compare(b.id, a.id)
+	}
+	return cmp.Or(c, cmp.Compare(a.id, b.id))
+}
+
+// merge brings the order up to date: as much work as a copy of it, whatever has changed.
+func (o *order) merge() {
+	if len(o.pending) == 0 {
+		return
+	}
+	var add []placed
+	for id, k := range o.pending {
+		if k != nil {
+			add = append(add, placed{id, *k})
+		}
+	}
+	slices.SortFunc(add, o.compare)
+	ids := make([]flow.ID, 0, len(o.ids)+len(add))
+	keys := make([]sortKey, 0, len(o.ids)+len(add))
+	put := func(p placed) { ids, keys = append(ids, p.id), append(keys, p.sortKey) }
+	for i, id := range o.ids {
+		if _, changed := o.pending[id]; changed {
+			continue
+		}
+		p := placed{id, o.keys[i]}
+		for len(add) > 0 && o.compare(add[0], p) < 0 {
+			put(add[0])
+			add = add[1:]
+		}
+		put(p)
+	}
+	for _, p := range add {
+		put(p)
+	}
+	o.ids, o.keys = ids, keys
+	clear(o.pending)
+}
