@@ -33,6 +33,8 @@ func (m *model) do(a action) tea.Cmd {
 		m.openInspector()
 	case sortFlows:
 		m.push(newSortMenu(m))
+	case chooseColumns:
+		m.push(&columnMenu{shown: &m.list.shown})
 	case filterFlows:
 		m.openFilter()
 	case searchTab:

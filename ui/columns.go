@@ -73,14 +73,14 @@ func domain(a, b string) string {
 
 // columns are the widths of the list's columns in cells; one without a width is left out.
 type columns struct {
-	id, clock, method, status, host, path, took, why int
-	domain                                           string // not drawn of each host, to have room
+	id, clock, method, status, host, path, size, kind, took, why int
+	domain                                                       string // not drawn of each host, to have room
 }
 
 // width is what the columns take with the gaps between and behind them.
 func (c *columns) width() int {
 	w := 1 + c.id + 1 + c.method + 1 + c.status + 1 + c.path + 2 + c.why + 1
-	for _, n := range []int{c.clock, c.host, c.took} {
+	for _, n := range []int{c.clock, c.host, c.size, c.kind, c.took} {
 		if n > 0 {
 			w += n + 1
 		}
@@ -91,12 +91,13 @@ func (c *columns) width() int {
 // whyWide is how many cells the usual headline of a verdict takes.
 const whyWide = 40
 
-// columns shares w cells. The verdict keeps its place longest: it is what people came for.
-func (n *needs) columns(w int, last flow.ID) columns {
+// columns shares w cells between those that are shown. The verdict keeps its place longest: it is what people came for.
+func (n *needs) columns(w int, last flow.ID, shown columnSet) columns {
 	c := columns{
 		id: max(4, len(strconv.FormatInt(int64(last), 10))), clock: len("15:04:05"), method: min(max(6, n.method), 9), status: 3,
-		host: min(max(10, n.host), 36), path: min(max(20, n.path), 60), took: max(6, n.took), why: min(max(20, n.why), whyWide),
+		host: min(max(10, n.host), 36), path: min(max(20, n.path), 60), size: 7, kind: 16, took: max(6, n.took), why: min(max(20, n.why), whyWide),
 	}
+	shown.hide(&c)
 	short := func() int { return c.width() - w }
 	give := func(from *int, least int) {
 		if s := short(); s > 0 {
@@ -118,6 +119,16 @@ func (n *needs) columns(w int, last flow.ID) columns {
 	give(&c.host, 24)
 	give(&c.path, 14)
 	give(&c.host, 12)
+	// Who asked for these columns wants them more than a long headline.
+	give(&c.kind, 8)
+	if c.kind > 0 || c.size > 0 {
+		give(&c.why, 16)
+	}
+	for _, p := range []*int{&c.kind, &c.size} {
+		if short() > 0 {
+			*p = 0
+		}
+	}
 	// A headline of 26 cells says what happened; how long it took is in the inspector too.
 	if c.why-short() < min(c.why, 26) {
 		c.took = 0

@@ -47,7 +47,7 @@ func TestColumns(t *testing.T) {
 		{64, 0, 0, 14, 0, 30, ""},
 		{59, 0, 0, 14, 0, 25, ""},
 	} {
-		got := n.columns(c.w, 80)
+		got := n.columns(c.w, 80, usualColumns)
 		if got.clock != c.clock || got.host != c.host || got.path != c.path || got.took != c.took || got.why != c.why || got.domain != c.domain {
 			t.Errorf("%d cells: %+v, want %+v", c.w, got, c)
 		}
@@ -61,7 +61,7 @@ func TestColumnsFillTheRow(t *testing.T) {
 		"long":  needOf(drawn(strings.Repeat("host.", 30), strings.Repeat("/path", 60), strings.Repeat("word ", 30))),
 	} {
 		for w := minWidth - 2; w <= 300; w++ {
-			c := n.columns(w, 1_234_567)
+			c := n.columns(w, 1_234_567, usualColumns)
 			if c.width() != w {
 				t.Fatalf("%s at %d: %d cells: %+v", name, w, c.width(), c)
 			}

@@ -59,7 +59,8 @@ type Options struct {
 	Version     string
 	SessionPath string
 	CA          CAState
-	ReadOnly    bool // a session of somebody else: no marks, no notes
+	Columns     Columns // of the list
+	ReadOnly    bool    // a session of somebody else: no marks, no notes
 	// Busy tells what would be interrupted by quitting, "" when nothing would.
 	Busy func() string
 

@@ -29,6 +29,7 @@ const (
 	nextHit
 	prevHit
 	sortFlows
+	chooseColumns
 	presetAll
 	presetRefused
 	presetPost403
@@ -176,6 +177,7 @@ var bindings = []binding{
 	{boxClose, inBoxes | inRule, []string{"esc", "ctrl+c"}, "back", "close the list", "Hold and rewrite", 8},
 	{boxClose, inBoxes, []string{"q"}, "back", "close the list", "Hold and rewrite", 0},
 
+	{chooseColumns, anywhere, []string{"C"}, "columns", "choose the columns of the list", "Look", 0},
 	{toggleRaw, anywhere, []string{"b"}, "raw body", "the body as it was sent, or made readable", "Look", 0},
 	{zoom, anywhere, []string{"z"}, "zoom", "give the focused pane the whole screen", "Look", 0},
 	{toggleMouse, anywhere, []string{"M"}, "mouse", "give the mouse back to the terminal, to select text", "Look", 0},

@@ -24,9 +24,10 @@ type list struct {
 	need   needs
 	held   map[flow.ID]hold.Held // flows that wait for a person
 	drawn  columns // as they were drawn last
+	shown  columnSet
 }
 
-func newList() list { return list{rows: newRows(), follow: true} }
+func newList() list { return list{rows: newRows(), follow: true, shown: usualColumns} }
 
 func (l *list) len() int {
 	if l.match != nil {

@@ -27,6 +27,11 @@ func (c *columns) header(th *theme, s sorting, w int) string {
 	name("st", byStatus, c.status)
 	name("host", byHost, c.host)
 	name("path", byPath, c.path)
+	if c.size > 0 {
+		st, title := s.title(th, bySize, "size")
+		r.right(st, title, c.size).gap(1)
+	}
+	name("type", byType, c.kind)
 	if c.took > 0 {
 		st, title := s.title(th, byTook, "took")
 		r.right(st, title, c.took).gap(1)
@@ -44,7 +49,7 @@ func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time
 		r, _ := l.rows.get(l.at(i))
 		l.need.see(th, r, now)
 	}
-	c := l.need.columns(w, l.last)
+	c := l.need.columns(w, l.last, l.shown)
 	l.drawn = c
 	out := make([]string, 0, h)
 	out = append(out, c.header(th, l.sorting(), w))
@@ -118,6 +123,12 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 		out.left(th.text, c.hostOf(r), c.host).gap(1)
 	}
 	out.left(th.text, safe.Of(pathOf(r)), c.path).gap(1)
+	if c.size > 0 {
+		out.right(th.text, safe.Of(size(r.RespBytes)), c.size).gap(1)
+	}
+	if c.kind > 0 {
+		out.left(th.muted, safe.Of(mediaOf(r)), c.kind).gap(1)
+	}
 	if c.took > 0 {
 		out.right(th.text, safe.Of(span(took(r, now))), c.took).gap(1)
 	}
@@ -127,6 +138,12 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 		ws, why = heldReason(th, h, now)
 	}
 	return out.left(ws, why, c.why).end()
+}
+
+// mediaOf is the content type of the answer without its parameters.
+func mediaOf(r *session.Row) string {
+	media, _, _ := strings.Cut(r.ContentType, ";")
+	return strings.TrimSpace(strings.TrimPrefix(media, "application/"))
 }
 
 // special is a row that is no exchange.

@@ -69,6 +69,9 @@ func newModel(ctx context.Context, o Options) *model {
 	m.firstRev = m.rev
 	m.stats = o.Feed.Stats()
 	m.list.add(nil, o.Feed.Last(), m.now)
+	if o.Columns.set != 0 {
+		m.list.shown = o.Columns.set
+	}
 	return m
 }
 

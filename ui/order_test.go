@@ -180,3 +180,24 @@ func TestAClickOnAColumnSorts(t *testing.T) {
 		}
 	}
 }
+
+func TestColumnsAreChosen(t *testing.T) {
+	s := play(t, fifty(), 220, 30)
+	s.press("C")
+	s.sees("Columns", "[x] took", "[ ] size")
+	s.press("b", "c", "t", "esc")
+	head := strings.Split(s.screen(), "\n")[3]
+	for name, want := range map[string]bool{"size": true, "type": true, "time": false, "took": true, "method": true} {
+		if strings.Contains(head, name) != want {
+			t.Errorf("%s: want %v in %q", name, want, head)
+		}
+	}
+	for text, want := range map[string]columnSet{"": usualColumns, "size, Type": sizeColumn | typeColumn, "time,host,size,type,took": usualColumns | sizeColumn | typeColumn} {
+		if got, err := ParseColumns(text); err != nil || got.set != want {
+			t.Errorf("%q: %b %v", text, got.set, err)
+		}
+	}
+	if _, err := ParseColumns("size,colour"); err == nil || !strings.Contains(err.Error(), "colour") || !strings.Contains(err.Error(), "took") {
+		t.Errorf("a column that there is not: %v", err)
+	}
+}
