@@ -33,6 +33,10 @@ func (m *model) do(a action) tea.Cmd {
 		m.openInspector()
 	case sortFlows:
 		m.push(newSortMenu(m))
+	case listEndpoints:
+		e, cmd := newEndpoints(m)
+		m.push(e)
+		return cmd
 	case chooseColumns:
 		m.push(&columnMenu{shown: &m.list.shown})
 	case filterFlows:

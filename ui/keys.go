@@ -29,6 +29,7 @@ const (
 	nextHit
 	prevHit
 	sortFlows
+	listEndpoints
 	chooseColumns
 	presetAll
 	presetRefused
@@ -144,6 +145,7 @@ var bindings = []binding{
 
 	{filterFlows, anywhere, []string{"/"}, "filter", "show only flows that match", "Find", 8},
 	{sortFlows, anywhere, []string{"o"}, "sort", "sort the list by a column, or newest first", "Find", 0},
+	{listEndpoints, anywhere, []string{"E"}, "endpoints", "flows and refusals by endpoint", "Find", 0},
 	{searchTab, inInspector, []string{"s"}, "search", "look for text in this tab", "Find", 7},
 	{nextHit, inInspector, []string{">"}, "next hit", "next place of the text looked for", "Find", 0},
 	{prevHit, inInspector, []string{"<"}, "previous hit", "previous place of it", "Find", 0},

@@ -108,6 +108,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.wheel(msg.X, msg.Y, msg.Button)
 	case rowsMsg:
 		return m.rowsCame(msg)
+	case endpointsMsg:
+		return m.counted(msg)
 	case pageMsg:
 		m.pageCame(msg)
 	case scanMsg:

@@ -201,3 +201,26 @@ func TestColumnsAreChosen(t *testing.T) {
 		t.Errorf("a column that there is not: %v", err)
 	}
 }
+
+func TestEndpointsWithTheirRefusals(t *testing.T) {
+	f := newFake()
+	for i := range 30 {
+		status := 201
+		if i%3 == 0 {
+			status = 403
+		}
+		f.done(request(time.Minute, "POST", fmt.Sprintf("https://h.test/orders/%d", 100+i), ""), time.Second, response(status, "", "", ""))
+		f.done(request(time.Minute, "GET", "https://h.test/cart", ""), time.Second, response(200, "", "", ""))
+	}
+	s := play(t, f, 140, 30)
+	s.press("E")
+	s.sees("Endpoints", "POST https://h.test/orders/{}", "33 %", "2 endpoints")
+	if e := s.m.dialogs[0].(*endpoints); e.list[0].refused != 10 || e.list[1].refused != 0 {
+		t.Errorf("the most refused stands first: %+v %+v", e.list[0], e.list[1])
+	}
+	s.press("enter")
+	if n := s.m.list.len(); n != 30 {
+		t.Errorf("the filter shows %d flows", n)
+	}
+	s.seesNot("/cart")
+}

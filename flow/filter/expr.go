@@ -155,6 +155,9 @@ func (n *node) holds(s *Subject) bool {
 	case fPath:
 		path, _, _ := strings.Cut(s.Target, "?")
 		return n.text.in(path)
+	case fEndpoint:
+		path, _, _ := strings.Cut(s.Target, "?")
+		return n.text.in(s.Method + " " + s.Scheme + "://" + s.Authority + flow.Template(path))
 	case fQuery:
 		_, query, there := strings.Cut(s.Target, "?")
 		return there && n.text.in(query)

@@ -54,6 +54,7 @@ const (
 	fStatus
 	fHost
 	fPath
+	fEndpoint
 	fQuery
 	fURL
 	fScheme
@@ -105,6 +106,7 @@ var specs = []spec{
 	{Key{"refused", "whether it was refused", "refused:yes", yesNo}, fRefused, asChoice, answered, 0},
 	{Key{"host", "host and port of the URL", "host:api", nil}, fHost, asText, everywhere, 1},
 	{Key{"path", "path of the URL", "path:/orders", nil}, fPath, asText, everywhere, 1},
+	{Key{"endpoint", "method, scheme, host and path with {} for what names one object", `endpoint:"POST https://api.test/orders/{}"`, nil}, fEndpoint, asText, everywhere, 1},
 	{Key{"query", "what follows ? in the URL", "query:page=2", nil}, fQuery, asText, everywhere, 1},
 	{Key{"url", "the whole URL", "url:https://api", nil}, fURL, asText, everywhere, 1},
 	{Key{"scheme", "scheme of the URL", "scheme:http", []string{"http", "https"}}, fScheme, asWord, everywhere, 0},
