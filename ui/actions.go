@@ -65,6 +65,10 @@ func (m *model) do(a action) tea.Cmd {
 		return m.otherPartner(1)
 	case toggleRaw:
 		m.inspector.raw = !m.inspector.raw
+	case foldJSON:
+		m.foldMore()
+	case unfoldJSON:
+		m.foldLess()
 	case zoom:
 		m.zoomed = !m.zoomed
 		m.opened = m.focus == inInspector

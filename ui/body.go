@@ -2,7 +2,6 @@ package ui
 
 import (
 	"bytes"
-	"sort"
 	"strconv"
 
 	"github.com/why403/why403/flow"
@@ -115,17 +114,19 @@ type textDoc struct {
 	data  []byte
 	start []int32 // offset of each line
 	json  bool    // colour it as JSON
-	// first is the index of each line's first row at width w.
+	// first is the index of the first row at width w of each line that is seen.
 	first []int32
 	w     int
 	// last remembers the rows of one line that is not plain ASCII or is long.
 	lastLine int
 	lastRows [][]piece
+	folds    folds
+	deep     int // see deepest; -1: not known
 }
 
 func newTextDoc(data []byte, json bool) *textDoc {
 	data = bytes.TrimSuffix(data, []byte("\n"))
-	d := &textDoc{data: data, json: json, lastLine: -1, start: []int32{0}}
+	d := &textDoc{data: data, json: json, lastLine: -1, deep: -1, start: []int32{0}}
 	for i := 0; ; {
 		n := bytes.IndexByte(data[i:], '\n')
 		if n < 0 {
@@ -136,7 +137,8 @@ func newTextDoc(data []byte, json bool) *textDoc {
 	}
 }
 
-func (d *textDoc) line(i int) []byte {
+// text is line i as it stands in data.
+func (d *textDoc) text(i int) []byte {
 	end := len(d.data)
 	if i+1 < len(d.start) {
 		end = int(d.start[i+1]) - 1
@@ -147,14 +149,16 @@ func (d *textDoc) line(i int) []byte {
 func (d *textDoc) rows(w int) int {
 	if d.w != w {
 		d.w, d.lastLine = w, -1
-		d.first = make([]int32, len(d.start)+1)
-		for i := range d.start {
+		n := d.lines()
+		d.first = make([]int32, n+1)
+		for i := range n {
 			d.first[i+1] = d.first[i] + int32(d.height(i))
 		}
 	}
-	return int(d.first[len(d.start)])
+	return int(d.first[d.lines()])
 }
 
+// height is how many rows line i takes as it is shown.
 func (d *textDoc) height(i int) int {
 	text := d.line(i)
 	if simple(text) {
@@ -168,7 +172,7 @@ func (d *textDoc) draw(th *theme, i int, l *line) {
 	if i >= n {
 		return
 	}
-	at := sort.Search(len(d.start), func(k int) bool { return int(d.first[k+1]) > i })
+	at := d.lineOf(i)
 	if at != d.lastLine {
 		text := d.line(at)
 		if len(text) > colourLimit && simple(text) {

@@ -66,9 +66,13 @@ func said(s style, text string) piece   { return piece{s, safe.Of(text)} }
 func joined(docs ...document) *sequence { return &sequence{docs: docs} }
 
 // sequence is documents one below the other.
-type sequence struct{ docs []document }
+type sequence struct {
+	docs []document
+	w    int // that rows was asked for last
+}
 
 func (s *sequence) rows(w int) int {
+	s.w = w
 	n := 0
 	for _, d := range s.docs {
 		n += d.rows(w)

@@ -79,6 +79,7 @@ type inspector struct {
 	off    [tabCount]int
 	checks bool // the checklist is open
 	raw    bool // bodies as sent
+	fold   int  // depth at which JSON is folded, see folds
 	search search
 	try    int // the attempt that the keys act on
 	// messages is how the tab of that name stands
@@ -113,6 +114,9 @@ func (v *inspector) load(d *dossier) {
 		}
 	}
 	v.d = d
+	if v.fold != unfolded {
+		v.applyFold()
+	}
 	if !v.has(v.tab) {
 		v.tab = tabResponse
 	}

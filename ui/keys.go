@@ -44,6 +44,8 @@ const (
 	partnerBefore
 	partnerAfter
 	toggleRaw
+	foldJSON
+	unfoldJSON
 	zoom
 	toggleMouse
 	showHelp
@@ -181,6 +183,8 @@ var bindings = []binding{
 
 	{chooseColumns, anywhere, []string{"C"}, "columns", "choose the columns of the list", "Look", 0},
 	{toggleRaw, anywhere, []string{"b"}, "raw body", "the body as it was sent, or made readable", "Look", 0},
+	{foldJSON, inInspector, []string{"-"}, "fold", "fold JSON one level more; a click on a line folds it alone", "Look", 0},
+	{unfoldJSON, inInspector, []string{"+", "="}, "unfold", "unfold JSON one level", "Look", 0},
 	{zoom, anywhere, []string{"z"}, "zoom", "give the focused pane the whole screen", "Look", 0},
 	{toggleMouse, anywhere, []string{"M"}, "mouse", "give the mouse back to the terminal, to select text", "Look", 0},
 

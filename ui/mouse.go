@@ -24,6 +24,13 @@ func (m *model) click(x, y int, left bool) tea.Cmd {
 			if t, ok := m.inspector.tabAt(x-l.inspector.x, l.inspector.w); ok {
 				m.inspector.tab = t
 			}
+			return nil
+		}
+		v := &m.inspector
+		if i := y - l.inspector.y - (l.inspector.h - v.h); i >= 0 {
+			if f := v.body(); f != nil {
+				f.toggle(i + v.off[v.tab])
+			}
 		}
 	case y == l.filter.y:
 		m.openFilter()

@@ -107,9 +107,9 @@ func (d *textDoc) find(text string, w, from int, down bool) (int, bool) {
 
 // offset is where row i begins. In a line that is not plain ASCII it is where the line begins.
 func (d *textDoc) offset(i int) int {
-	at := sort.Search(len(d.start), func(k int) bool { return int(d.first[k+1]) > i })
-	off := int(d.start[at])
-	if sub := i - int(d.first[at]); sub > 0 && simple(d.line(at)) {
+	at := d.lineOf(i)
+	off := int(d.start[d.source(at)])
+	if sub := i - int(d.first[at]); sub > 0 && d.hidden(at) == 0 && simple(d.line(at)) {
 		off += sub * d.w
 	}
 	return off
@@ -117,13 +117,17 @@ func (d *textDoc) offset(i int) int {
 
 // rowAt is the row that shows the byte at off.
 func (d *textDoc) rowAt(off int) int {
-	at := sort.Search(len(d.start), func(k int) bool { return k+1 >= len(d.start) || int(d.start[k+1]) > off })
+	line := sort.Search(len(d.start), func(k int) bool { return k+1 >= len(d.start) || int(d.start[k+1]) > off })
+	at := d.seenAs(line)
+	if d.hidden(at) > 0 { // what is folded away is found where it is folded into
+		return int(d.first[at])
+	}
 	sub := 0
 	switch text := d.line(at); {
 	case simple(text):
-		sub = (off - int(d.start[at])) / d.w
+		sub = (off - int(d.start[line])) / d.w
 	default:
-		head := safe.Bytes(untab(text[:min(len(text), off-int(d.start[at]))]))
+		head := safe.Bytes(untab(text[:min(len(text), off-int(d.start[line]))]))
 		sub = len(fold([]piece{{"", head}}, d.w)) - 1
 	}
 	return min(int(d.first[at])+sub, int(d.first[at+1])-1)
