@@ -23,7 +23,7 @@ type list struct {
 	w      int // cells of a row when it was drawn last
 	need   needs
 	held   map[flow.ID]hold.Held // flows that wait for a person
-	drawn  columns // as they were drawn last
+	drawn  columns               // as they were drawn last
 	shown  columnSet
 }
 
