@@ -175,7 +175,4 @@ func (m *model) bodyCame(b bodyMsg) {
 	default:
 		d.answer = b.doc
 	}
-	if m.inspector.fold != unfolded {
-		m.inspector.applyFold()
-	}
 }
