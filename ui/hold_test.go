@@ -227,6 +227,29 @@ func TestABodyThatIsNotThereStaysAsItIs(t *testing.T) {
 	}
 }
 
+func TestAChangedHeadIsShownAsItWentOn(t *testing.T) {
+	feed := shop()
+	f := request(30*time.Second, "POST", "https://api.shop.test/v1/orders", "{}", "X-Old", "1")
+	f.Request.Head = []byte("POST http://api.shop.test/v1/orders HTTP/1.1\r\nProxy-Connection: x\r\n" + strings.SplitAfterN(string(f.Request.Head), "\r\n", 2)[1])
+	if restated(f.Request) {
+		t.Error("what a proxy must change counts as changed")
+	}
+	f.Request.Header.Set("X-Old", "2")
+	answer := response(200, "OK", "text/plain", "fine")
+	answer.Head = []byte(strings.Replace(string(answer.Head), "200 OK", "403 Forbidden", 1))
+	f.Altered = []string{"rule 1: header X-Old"}
+	feed.done(f, time.Millisecond, answer)
+	s := play(t, feed, 140, 40)
+	s.press("enter", "l", "l")
+	s.sees("changed on its way  b as it came", "X-Old: 2", "POST /v1/orders HTTP/1.1")
+	s.press("b")
+	s.sees("as it came; it was changed on its way", "X-Old: 1", "POST http://api.shop.test")
+	s.press("l")
+	s.sees("HTTP/1.1 403 Forbidden")
+	s.press("b")
+	s.sees("HTTP/1.1 200 OK")
+}
+
 func TestBreakpoints(t *testing.T) {
 	feed := shop()
 	g := &fakeGate{answers: map[flow.ID]hold.Decision{}}

@@ -108,7 +108,7 @@ func messageDoc(th *theme, f *flow.Flow, m *flow.Message, raw bool) document {
 	if m == nil {
 		return pieces{{lit(th.muted, "nothing yet")}}
 	}
-	docs = append(docs, newHeadDoc(m))
+	docs = append(docs, headDocs(th, m, raw)...)
 	docs = append(docs, pieces{nil}, bodyDoc(th, m, raw))
 	if m.Status == 0 && !raw {
 		docs = append(docs, wrapped{readings(th, f)})

@@ -107,9 +107,12 @@ var keys = map[string][]string{
 	"answer":       {"status", "header", "body", "file"},
 }
 
+// Keys are the keys that a rule may have, sorted.
+func Keys() []string { return slices.Sorted(maps.Keys(keys)) }
+
 // known refuses a key that a rule does not have.
 func known(n *yaml.Node) error {
-	all := slices.Sorted(maps.Keys(keys))
+	all := Keys()
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		if err := oneOf(k, all, "a rule"); err != nil {

@@ -427,3 +427,29 @@ func TestDoesNamesNoValues(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestTheManual has every rule in the manual work, and every key of a rule in the manual.
+func TestTheManual(t *testing.T) {
+	data, err := os.ReadFile("../../docs/rewrite.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, part := range strings.Split(string(data), "```") {
+		text, ok := strings.CutPrefix(part, "yaml\n")
+		if i%2 == 0 || !ok {
+			continue
+		}
+		rules, err := rewrite.Parse([]byte(text))
+		if err == nil {
+			_, err = rewrite.Compile(rules, "")
+		}
+		if err != nil || len(rules) == 0 {
+			t.Errorf("%d rules, %v:\n%s", len(rules), err, text)
+		}
+	}
+	for _, key := range rewrite.Keys() {
+		if !strings.Contains(string(data), "`"+key) && !strings.Contains(string(data), key+":") {
+			t.Errorf("the manual does not know %s", key)
+		}
+	}
+}
