@@ -36,14 +36,16 @@ func (x *exchange) store() Recorder {
 
 // conclude ends the recording of flow id in rec, as soon as it is known which process the client is.
 func (c *client) conclude(rec Recorder, id flow.ID, o flow.Outcome) {
-	if o.Conn.Process != "" {
-		rec.End(id, o)
-		return
-	}
+	c.concludeWith(rec, id, o, func(*flow.Outcome) {})
+}
+
+// concludeWith is conclude with last words for which the process is wanted.
+func (c *client) concludeWith(rec Recorder, id flow.ID, o flow.Outcome, amend func(*flow.Outcome)) {
 	c.s.serving.Add(1) // an end that waits counts as served no earlier than it is recorded
 	c.who.then(func(process string) {
 		defer c.s.serving.Done()
 		o.Conn.Process = process
+		amend(&o)
 		rec.End(id, o)
 	})
 }

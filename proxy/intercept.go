@@ -5,11 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/why403/why403/flow"
@@ -274,6 +272,7 @@ func (c *client) passThrough(i *interception, conn *helloConn) {
 // noHandshake records that a client did not accept our certificate, or gave up.
 func (c *client) noHandshake(start time.Time, i *interception, err error) {
 	text, sni := handshakeText(i, err), ""
+	agent := i.x.req.Header.Get("User-Agent") // of the CONNECT
 	f := &flow.Flow{Kind: flow.Handshake, Scheme: "https", Conn: c.facts, Request: i.x.req.Message(), Times: flow.Timings{Start: start}}
 	if i.facts != nil {
 		sni = i.facts.ServerName
@@ -288,37 +287,9 @@ func (c *client) noHandshake(start time.Time, i *interception, err error) {
 		o.Err.Side = "why403"
 	}
 	o.Times.End = time.Now()
-	c.conclude(c.s.opt.Store, c.s.opt.Store.Begin(f), o)
-}
-
-// handshakeText says why a handshake with a client failed, and what that usually means.
-func handshakeText(i *interception, err error) string {
-	const distrust = "the client does not trust why403's certificate authority, or pins the server's certificate"
-	var remote *net.OpError
-	switch {
-	case i.refuse != nil:
-		return "no certificate could be made for it: " + i.refuse.Error()
-	case errors.As(err, &remote) && remote.Op == "remote error":
-		alert := strings.TrimPrefix(remote.Err.Error(), "tls: ")
-		switch alert {
-		case "unknown certificate authority", "bad certificate", "unknown certificate", "certificate unknown":
-			return distrust + " (TLS alert: " + alert + ")"
-		case "protocol version not supported", "handshake failure":
-			return "the client and why403 have no TLS version or cipher in common (TLS alert: " + alert + ")"
+	c.concludeWith(c.s.opt.Store, c.s.opt.Store.Begin(f), o, func(o *flow.Outcome) {
+		if distrusts(i, err) {
+			o.Err.Text += ". " + trustFix(agent, o.Conn.Process, o.Conn.ClientTLS, f.Authority)
 		}
-		return "the client gave up the handshake (TLS alert: " + alert + ")"
-	case strings.HasSuffix(err.Error(), "tls: bad record MAC"):
-		// OpenSSL 3 sends its alert in the clear when it does not like the certificate of a TLS 1.3 server.
-		return distrust + " (it broke off the handshake as OpenSSL does then)"
-	case errors.Is(err, errNothingAsked):
-		return "the client closed the connection right after the handshake, without a request: GnuTLS (wget, git) does so when it does not trust why403's certificate authority; so does a client that only connected ahead"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		if i.facts == nil {
-			return "the client closed the connection before its hello was complete"
-		}
-		return distrust + " (it closed the connection when it saw ours)"
-	case isTimeout(err):
-		return "the client did not finish the handshake in time"
-	}
-	return "the handshake with the client failed: " + wire.Readable(err)
+	})
 }
