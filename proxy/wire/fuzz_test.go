@@ -82,7 +82,33 @@ func FuzzHead(f *testing.F) {
 		if q.Minor <= 1 && std.Close == q.Persistent() {
 			t.Fatalf("net/http closes: %v, we keep: %v in %q", std.Close, q.Persistent(), h.Raw)
 		}
+		sameFields(t, std.Header, h.Header, h.Raw)
 	})
+}
+
+// sameFields compares a header with net/http's, which moves some fields elsewhere.
+func sameFields(t *testing.T, std http.Header, ours flow.Header, raw []byte) {
+	t.Helper()
+	got := http.Header{}
+	for _, f := range ours {
+		if name := http.CanonicalHeaderKey(f.Name); std[name] != nil {
+			got[name] = append(got[name], strings.Join(strings.Fields(f.Value), " "))
+		}
+	}
+	for name, values := range std {
+		switch name {
+		case "Content-Length", "Transfer-Encoding", "Trailer", "Host", "Pragma", "Cache-Control":
+			continue
+		}
+		for i, v := range values {
+			if v = strings.Join(strings.Fields(v), " "); i >= len(got[name]) || got[name][i] != v {
+				t.Fatalf("net/http reads %s as %q, we as %q in %q", name, values, got[name], raw)
+			}
+		}
+		if len(values) != len(got[name]) {
+			t.Fatalf("net/http reads %s as %q, we as %q in %q", name, values, got[name], raw)
+		}
+	}
 }
 
 // FuzzResponse compares the framing of responses with net/http's.
@@ -114,8 +140,9 @@ func FuzzResponse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		m := &memory{}
-		if err := p.Body().Copy(io.Discard, r, nil, m.tape(0)); err != nil {
+		sameFields(t, std.Header, h.Header, h.Raw)
+		m, body := &memory{}, p.Body()
+		if err := body.Copy(io.Discard, r, nil, m.tape(0)); err != nil {
 			if strings.Contains(err.Error(), string(BadChunk)) {
 				return
 			}
@@ -123,6 +150,9 @@ func FuzzResponse(f *testing.F) {
 		}
 		if got, _ := m.data(); !bytes.Equal(got, want) {
 			t.Fatalf("net/http reads %q, we %q", want, got)
+		}
+		if p.Framing == flow.Chunked {
+			sameFields(t, std.Trailer, body.Trailers(), raw)
 		}
 	})
 }
