@@ -43,7 +43,9 @@ func (c *client) answerH2(t *wire.Trouble) {
 			}
 			e.s.fromClient(e.Event, now)
 			if e.Kind == h2.Head && !e.s.answeredByUs() {
-				out = e.s.answerWith(out, enc, a, &t.Failure)
+				m := a.message(e.s.req.Method)
+				m.Header = a.headerH2()
+				out = append(out, e.s.answerWith(enc, m, &t.Failure)...)
 				answered = true
 			}
 		}
@@ -72,29 +74,42 @@ func (s *h2stream) answeredByUs() bool {
 	return s.ended
 }
 
-// answerWith appends the frames of a to out, and records the answer and why it is ours.
-func (s *h2stream) answerWith(out []byte, enc *h2.Encoder, a *answer, why *flow.Failure) []byte {
-	m := a.message(s.req.Method)
+// answerWith is the frames of an answer of ours, which it records. why is what
+// went wrong; nil: nothing.
+func (s *h2stream) answerWith(enc *h2.Encoder, m *flow.Message, why *flow.Failure) []byte {
 	m.Proto, m.Head, m.Reason = h2.Proto, nil, ""
-	m.Header = a.headerH2()
-	head := append(flow.Header{{Name: ":status", Value: fmt.Sprint(a.status)}}, m.Header...)
-	out = h2.AppendHeaders(out, s.id, m.Body.Size == 0, enc.Block(head))
-	if m.Body.Size > 0 {
-		out = h2.AppendFrame(out, h2.Data, h2.FlagEndStream, s.id, m.Body.Data)
+	body := m.Body.Data
+	head := append(flow.Header{{Name: ":status", Value: fmt.Sprint(m.Status)}}, m.Header...)
+	out := h2.AppendHeaders(nil, s.id, len(body) == 0, enc.Block(head))
+	for rest := body; len(rest) > 0; {
+		n, flags := min(len(rest), h2.LeastMaxSize), byte(0)
+		if n == len(rest) {
+			flags = h2.FlagEndStream
+		}
+		out = h2.AppendFrame(out, h2.Data, flags, s.id, rest[:n])
+		rest = rest[n:]
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return nil
+	}
+	s.begin()
 	if !s.reqBody.done {
 		out = h2.AppendReset(out, s.id, h2.NoError) // RFC 9113, 8.1
 	}
-	body := m.Body.Data
 	m.Body.Data = nil
 	s.resp = m
 	first := *m
-	s.l.rec.Append(s.flow, flow.Part{Kind: flow.ResponseHead, At: time.Now(), Head: &first})
+	s.times.FirstByte = time.Now()
+	s.l.rec.Append(s.flow, flow.Part{Kind: flow.ResponseHead, At: s.times.FirstByte, Head: &first})
 	s.content(&s.respBody, false, body)
-	failure := *why
-	s.end(&failure)
+	s.respBody.done = true
+	if why != nil {
+		failure := *why
+		why = &failure
+	}
+	s.end(why)
 	return out
 }
 

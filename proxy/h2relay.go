@@ -44,6 +44,9 @@ type h2relay struct {
 	goodbye   string        // of the origin: why it ends the connection
 	closing   bool          // no more than what is under way is delivered
 	unread    *h2unread     // what is recorded once the streams cannot be told apart any more
+
+	parted bool // the client was told to go on elsewhere; watchGate's
+	anew   bool // an h2desk: what is sent is not the bytes that came
 }
 
 // h2way is one direction of an h2relay.
@@ -55,6 +58,7 @@ type h2way struct {
 	said []h2said // by the bytes that are being moved
 	n    int64    // bytes moved
 
+	writing sync.Mutex  // held in the middle of a frame
 	fault   error       // not to be passed on
 	differs atomic.Bool // what was written is not what was read
 }
@@ -86,8 +90,11 @@ func (l *h2relay) run() {
 	var both sync.WaitGroup
 	both.Go(func() { l.client.serve(l.clientEnded) })
 	both.Go(func() { l.origin.serve(l.originEnded) })
+	stop := l.watchGate()
 	both.Wait()
 	l.up.Close()
+	l.c.tcp.Close() // a farewell that is being written ends
+	stop()
 	l.settle()
 }
 
@@ -107,6 +114,12 @@ func (w *h2way) serve(ended func(error)) {
 // move passes on what comes, until that cannot go on.
 func (w *h2way) move() error {
 	w.r.Cut()
+	midway := false // in a frame, with writing held
+	defer func() {
+		if midway {
+			w.writing.Unlock()
+		}
+	}()
 	for {
 		b := w.r.Buffered()
 		if len(b) == 0 {
@@ -119,12 +132,18 @@ func (w *h2way) move() error {
 		if w.fault != nil {
 			return w.fault
 		}
+		if !midway {
+			w.writing.Lock()
+		}
 		w.out.Begin(0)
 		_, err := w.out.Write(b)
 		w.n += int64(len(b))
 		w.r.Discard(len(b))
 		if _, left := w.out.Sums(); w.r.Cut() != left && err == nil {
 			w.differs.Store(true)
+		}
+		if midway = !w.p.Between(); !midway {
+			w.writing.Unlock()
 		}
 		w.tell() // the buffer is not touched before the next fill
 		if err != nil {
@@ -453,6 +472,10 @@ func (c *client) serveH2() {
 	}
 	if t != nil {
 		c.answerH2(t)
+		return
+	}
+	if c.interceded() {
+		c.newDesk(up).run()
 		return
 	}
 	c.newH2(up).run()

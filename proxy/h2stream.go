@@ -29,6 +29,7 @@ type h2stream struct {
 	reqBody  h2body
 	respBody h2body
 	frames   bool // a CONNECT that was agreed to: content is what the tunnel carries
+	restated bool // req is not what began
 	times    flow.Timings
 	altered  []string
 }
@@ -232,7 +233,7 @@ func (s *h2stream) watch(fromClient bool) h2watch {
 func (s *h2stream) fidelity() (f flow.Fidelity) {
 	result := func(w *h2way, b *h2body) flow.Sameness {
 		switch {
-		case s.l.up == nil || !b.done:
+		case s.l.up == nil || s.l.anew || !b.done:
 			return flow.NotCompared
 		case w.differs.Load():
 			return flow.Differs
@@ -253,7 +254,7 @@ func (s *h2stream) begin() {
 	}
 	s.begun = true
 	f, request := s.at, *s.req.Message
-	f.Request = &request
+	f.Request, f.Altered = &request, s.altered
 	s.flow = s.l.rec.Begin(&f)
 }
 
@@ -293,10 +294,26 @@ func (s *h2stream) fail(side, op, text string) {
 	s.end(&flow.Failure{Side: side, Op: op, Text: text})
 }
 
-func (s *h2stream) alter(text string) {
+func (s *h2stream) alter(texts ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.altered = append(s.altered, text)
+	s.altered = append(s.altered, texts...)
+}
+
+// show records that the stream has begun, and gives its number.
+func (s *h2stream) show() flow.ID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin()
+	return s.flow
+}
+
+// restate makes m the request that is sent.
+func (s *h2stream) restate(m *flow.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.Body.Data = nil
+	s.req.Message, s.restated = m, true
 }
 
 // end completes the recording. s.mu is held.
@@ -306,7 +323,7 @@ func (s *h2stream) end(failure *flow.Failure) {
 	s.reqBody.close()
 	s.respBody.close()
 	o := flow.Outcome{Times: s.times, Conn: s.at.Conn, Altered: s.altered, Fidelity: s.fidelity(), Err: failure}
-	if s.req.Body.Framing != flow.NoBody {
+	if s.req.Body.Framing != flow.NoBody || s.restated {
 		request := *s.req.Message
 		request.Body.Size, request.Trailers = s.reqBody.size, s.reqBody.trailers
 		o.Request = &request

@@ -39,6 +39,7 @@ const (
 	headerSize   = 9
 	LeastMaxSize = 16 << 10 // payload that every peer takes
 	MaxStreamID  = 1<<31 - 1
+	FirstWindow  = 1<<16 - 1 // of a connection, and of a stream where no setting says otherwise (RFC 9113, 6.9.2)
 )
 
 // AppendFrame appends a whole frame to b.
@@ -86,7 +87,9 @@ type Setting struct {
 
 // The settings that somebody here asks about (RFC 9113, 6.5.2).
 const (
+	SettingHeaderTableSize   = 1
 	SettingEnablePush        = 2
+	SettingMaxStreams        = 3
 	SettingInitialWindowSize = 4
 	SettingMaxFrameSize      = 5
 )

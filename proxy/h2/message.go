@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,4 +104,41 @@ func (e *Encoder) Block(h flow.Header) []byte {
 		e.enc.WriteField(hpack.HeaderField{Name: f.Name, Value: f.Value, Sensitive: secret(f.Name)})
 	}
 	return []byte(e.buf.String())
+}
+
+// Fields is the header block with these fields, as they came.
+func (e *Encoder) Fields(list []hpack.HeaderField) []byte {
+	e.buf.Reset()
+	for _, f := range list {
+		e.enc.WriteField(f)
+	}
+	return []byte(e.buf.String())
+}
+
+// Limit bounds the table to what the reader has announced.
+func (e *Encoder) Limit(size uint32) { e.enc.SetMaxDynamicTableSizeLimit(size) }
+
+// hopByHop are the fields that HTTP/2 has no place for (RFC 9113, 8.2.2): a reader has to refuse a message for them.
+var hopByHop = []string{"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"}
+
+// Carries reports whether a field can stand in a message of HTTP/2; name is in lower case.
+func Carries(name, value string) bool {
+	return !slices.Contains(hopByHop, name) && (name != "te" || strings.EqualFold(value, "trailers"))
+}
+
+// Lower makes h a header as HTTP/2 can carry it, and gives its fields without pseudo-header fields.
+func Lower(h *flow.Header) []hpack.HeaderField {
+	kept, out := make(flow.Header, 0, len(*h)), make([]hpack.HeaderField, 0, len(*h))
+	for _, f := range *h {
+		name := strings.ToLower(f.Name)
+		if name == "" || !Carries(name, f.Value) {
+			continue
+		}
+		kept.Add(name, f.Value)
+		if name[0] != ':' {
+			out = append(out, hpack.HeaderField{Name: name, Value: f.Value, Sensitive: secret(name)})
+		}
+	}
+	*h = kept
+	return out
 }

@@ -42,6 +42,7 @@ type Event struct {
 	Weighted  bool // of Head: it carries a priority
 	Promised  uint32
 	Content   []byte // valid until the parsed bytes are changed
+	Padding   int    // of Content: bytes that flow control counts besides (RFC 9113, 6.1)
 	Code      Code
 	Last      uint32
 	Settings  []Setting
@@ -200,6 +201,9 @@ func (p *Parser) payload(b []byte) {
 			if p.pad = int(p.small[0]); p.pad > p.left+len(b) {
 				p.lose("padding that is longer than its frame")
 				return
+			}
+			if p.kind == Data {
+				p.emit(&Event{Kind: Content, Stream: p.stream, Padding: p.pad + 1})
 			}
 		}
 	}

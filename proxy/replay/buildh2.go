@@ -10,9 +10,6 @@ import (
 	"github.com/why403/why403/proxy/h2"
 )
 
-// hopByHop are the fields that HTTP/2 has no place for (RFC 9113, 8.2.2): a server has to refuse the request for them.
-var hopByHop = []string{"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"}
-
 // wantsH2 reports whether req is to be sent over HTTP/2. Without TLS nobody
 // agrees on a protocol: only a client that has spoken it so is followed.
 func wantsH2(parent *flow.Flow, req *flow.Message) bool {
@@ -102,9 +99,7 @@ func fieldsH2(h flow.Header, authority string, imported bool) (flow.Header, stri
 		switch {
 		case name == "" || strings.ContainsAny(name, ": ") && name[0] != ':':
 			return nil, "", errors.New("replay: a field has no proper name")
-		case slices.Contains(hopByHop, name):
-			continue
-		case name == "te" && !strings.EqualFold(f.Value, "trailers"):
+		case !h2.Carries(name, f.Value):
 			continue
 		case name == "host" && imported:
 			authority = f.Value
