@@ -114,9 +114,9 @@ func because(fix flow.Patch) string {
 	case c.Before == nil:
 		return "the server refuses this request for want of " + Name(c)
 	case c.After == nil:
-		return "the server refuses this request because of " + Name(c)
+		return "the server refuses this request because it has " + Name(c)
 	}
-	return "the server refuses this request for what it has as " + Name(c)
+	return "the server refuses this request because of what it has as " + Name(c)
 }
 
 func list(p flow.Patch) string {
@@ -134,19 +134,19 @@ func list(p flow.Patch) string {
 func Name(c flow.Change) string {
 	switch c.Part {
 	case flow.InHeader:
-		return "the header " + c.Name
+		return "the " + c.Name + " header"
 	case flow.InHeaderCase:
-		return "the spelling of the header " + cmp.Or(deref(c.After), c.Name)
+		return "the spelling of the " + cmp.Or(deref(c.After), c.Name) + " header"
 	case flow.InHeaderOrder:
 		return "the order of the headers"
 	case flow.InCookie:
-		return "the cookie " + c.Name
+		return "the " + c.Name + " cookie"
 	case flow.InQuery:
 		return "the query parameter " + c.Name
 	case flow.InJSON:
 		return "the JSON value " + c.Name
 	case flow.InForm:
-		return "the form field " + c.Name
+		return "the " + c.Name + " form field"
 	case flow.InMultipart:
 		return "the part " + c.Name
 	case flow.InBody:
