@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,13 +119,13 @@ inject-request-id: true
 max-body: 16MB
 ` + "```" + `
 
-Two keys are no flags: ` + "`rules`, a list of rewrite rules, and `keys`" + `, for the keys of the screen.
+Two keys are no flags: ` + "`rules`, a list of [rewrite rules](rewrite.md), and `keys`" + `, for the keys of the screen.
 
 | key | |
 |---|---|
 `)
 	newRoot(stdio{}).Flags().VisitAll(func(f *pflag.Flag) {
-		if f.Name == "help" || f.Name == "version" {
+		if f.Name == "help" || f.Name == "version" || slices.Contains(sections, f.Name) {
 			return
 		}
 		name, text := pflag.UnquoteUsage(f)

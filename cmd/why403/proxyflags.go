@@ -23,6 +23,7 @@ type proxyFlags struct {
 	upstreamCA []string
 	tunnel     []string
 	maxBody    size
+	rules      string
 	mode       string
 	setHost    bool
 	upstream   string
@@ -51,6 +52,7 @@ func (o *proxyFlags) add(flags *pflag.FlagSet) {
 	o.addTLS(flags)
 	flags.BoolVar(&o.requestID, "inject-request-id", false, "add an X-Request-Id to requests without an id of their own, to find them in the server's log")
 	o.logs.add(flags)
+	flags.StringVar(&o.rules, "rules", "", "`file` with rules that change messages on their way (default: the section rules of the configuration)")
 	flags.Var(&o.maxBody, "max-body", "`size` up to which one body is kept, such as 64MB")
 }
 

@@ -58,6 +58,8 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		Feed:        s.store,
 		Sender:      sendAgain{s},
 		Explain:     func(ctx context.Context, id flow.ID) (inspect.Explained, error) { return explain.One(ctx, s.store, id) },
+		Hold:        s.gate,
+		Rules:       s.rules,
 		Listen:      s.address(),
 		Version:     buildVersion(),
 		SessionPath: s.store.Stats().Path,

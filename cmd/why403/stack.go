@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/why403/why403/certs"
+	"github.com/why403/why403/flow/hold"
+	"github.com/why403/why403/flow/rewrite"
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/inspect/logs"
@@ -29,6 +31,8 @@ type stack struct {
 	proxy     *proxy.Server
 	sender    *replay.Sender
 	worker    *explain.Worker
+	rules     *rewrite.Book
+	gate      *hold.Gate
 	seat      *launch.Seat // where others find us; nil: nowhere
 	feed      *logs.Feed   // nil: no logs are followed
 	remarks   remarks      // for the end, where there was a screen
@@ -92,13 +96,18 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.rules, s.gate = rewrite.NewBook(""), hold.New(0, 0); p.dial == nil {
+		if s.rules, err = o.book(os.LookupEnv); err != nil {
+			return nil, err
+		}
+	}
 	if s.store, err = o.record(); err != nil {
 		return nil, err
 	}
 	s.proxy, err = proxy.New(proxy.Options{
 		Store: s.store, CA: s.ca, Roots: p.roots, Insecure: o.insecure,
 		Dial: p.dial, Upstream: way, Tunnel: o.tunnel, Log: p.log,
-		Reverse: front, RewriteHost: o.setHost, ProxyAuth: login,
+		Reverse: front, RewriteHost: o.setHost, ProxyAuth: login, Rules: s.rules, Hold: s.gate,
 		Identities: identities, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax), SameUser: same,
 		Ignore: o.ignore, RequestID: o.newRequestID(),
 	})
