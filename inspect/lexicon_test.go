@@ -190,6 +190,60 @@ ip-denied                   VPN or proxy detected
 origin-mismatch             Hotlinking is not permitted
 invalid-token               Invalid or expired token
 proxy-auth-required         Proxy Authentication Required
+missing-role                This employee role cannot set this status
+missing-role                Not authorized to update this task
+missing-role                Access denied. Admin privileges required.
+missing-role                Forbidden: Only workers can view their reviews.
+missing-role                Access denied: Admins only
+missing-role                You are not a member of this workspace
+missing-role                You are no longer a member of this workspace.
+missing-role                Not a member of this group
+missing-role                You do not have permission to archive agents
+missing-role                Only the platform super admin can change tab access
+missing-role                Only project owners and administrators can create assets.
+missing-role                User must be admin
+missing-role                Insufficient right, permission denied
+missing-role                Only delivery users can do this
+missing-role                Forbidden: requires global-admin-show grant
+missing-role                forbidden: sales access required
+missing-role                The authenticated user hasn't got the permissions for this action.
+missing-role                Access denied to this team
+missing-role                You don't have access to this project
+missing-role                The user doesn't have enough privileges
+missing-role                User does not have the right roles.
+missing-role                No tienes permisos para realizar esta acción
+missing-role                没有权限
+missing-role                Bạn không có quyền truy cập lớp học này
+ownership                   Vehicle is not assigned to you
+ownership                   You can only update your own schedule stops
+ownership                   Cannot delete another user's time entry
+ownership                   Not your patient record
+ownership                   Cross-company access denied
+ownership                   forbidden: not your experience
+ownership                   You can only evaluate staff in your own squad.
+ownership                   This order is not associated with your account
+insufficient-scope          Token scopes do not include orders:write
+feature-disabled            Public signup is disabled. Contact an administrator.
+wrong-credentials           Invalid transaction pin
+step-up-required            Email not verified.
+step-up-required            EMAIL_NOT_VERIFIED
+step-up-required            Please confirm your password to continue.
+state-restriction           Device revoked
+host-mismatch               forbidden: untrusted Host header
+host-mismatch               Forbidden: invalid Host header
+missing-token               로그인이 필요합니다.
+missing-token               Only authenticated users can do this; please log in
+expired-token               Token 已过期
+rate-limit                  请求过于频繁
+quota-exhausted             余额不足
+subscription                The free tier does not include webhooks. Please upgrade.
+ip-denied                   Access is allowed only from the internal network
+api-key-restricted          This key is not permitted to call /v1/orders
+-                           invalid_request_error
+-                           GDPR consent has not been given
+-                           Writer not found
+-                           Unexpected view option
+-                           Forbidden for now
 -                           Forbidden
 -                           Access denied
 -                           403 Forbidden

@@ -60,7 +60,7 @@ func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 	}
 	for i := range lexicon {
 		s := &lexicon[i]
-		if logLine && !inLogs(s.cause) && !(s.cause == FeatureDisabled && strings.Contains(p.words, "feature ")) || !s.re().MatchString(p.words) || s.not != nil && s.not().MatchString(p.words) {
+		if logLine && !inLogs(s.cause) && !inLogAfterAll(s.cause, p.words) || !s.re().MatchString(p.words) || s.not != nil && s.not().MatchString(p.words) {
 			continue
 		}
 		f := because("the answer says: %s", clip(p.text, 160)).Of(s.cause).On(BySentence).Quote(p.quote)
@@ -81,6 +81,11 @@ func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 // occur in paths and messages of all kinds.
 func inLogs(n Name) bool {
 	return !Any(WAFRule, WrongPath, BusinessRule, SchemaViolation, MissingHeader, WrongMethod, Subscription, StateRestriction, BodyTooLarge, GeoBlocked, LegalBlock, URLCategoryBlocked, FeatureDisabled)(n)
+}
+
+// inLogAfterAll lets those of the others pass that name the thing itself.
+func inLogAfterAll(n Name, words string) bool {
+	return n == FeatureDisabled && strings.Contains(words, "feature ") || n == StateRestriction && (strings.Contains(words, "read only ") || strings.Contains(words, "readonly"))
 }
 
 // inContext corrects a meaning by what the request shows.

@@ -69,6 +69,9 @@ func (c *Case) csrfAbsent(t csrfState, said bool) []Finding {
 	case said:
 		// The answer says that it is about CSRF, and the request shows that nothing was sent.
 		f.Basis = max(f.Basis, ByComputation)
+		if t.vendor == nil && t.expected.name == "" && t.cookie.name == "" && t.offered.name == "" {
+			return f.Likely() // the field may have a name that does not show what it is
+		}
 		return f.Certain()
 	case t.expected.value != "" || t.cookie.name != "" && !c.bearer():
 		if c.refusedByWall() {

@@ -39,7 +39,7 @@ Lines of known products are read by the data files; this rule reads the words of
 var accessLine = regexp.MustCompile(`"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT) [^"]* HTTP/[0-9.]+(\x1b\[0m)?" \d{3}`)
 
 // denials are pieces of words, one of which a line must hold to be worth reading: most lines of a log tell no refusal.
-var denials = []string{"den", "forbid", "fail", "invalid", "missing", "expired", "refus", "reject", "not ", "n't", "unauthor", "block", "limit", "exceed", "require", "lack", "mismatch", "disallow", "restrict", "permission", "quota", "csrf", "illegal", "malformed", "untrusted", "unknown", "disabled", "no "}
+var denials = []string{"den", "forbid", "fail", "invalid", "missing", "expired", "refus", "reject", "not ", "n't", "unauthor", "block", "limit", "exceed", "require", "lack", "mismatch", "disallow", "restrict", "permission", "quota", "csrf", "illegal", "malformed", "untrusted", "unknown", "disabled", "already", "readonly", "read-only", "no "}
 
 func negative(line string) bool {
 	low := strings.ToLower(line[:min(len(line), 1000)])
