@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/why403/why403/flow"
 )
@@ -241,18 +242,18 @@ func Fingerprint(t *flow.TLS, b []byte) {
 type firstWords struct {
 	net.Conn
 	said  []byte
-	heard bool
+	heard atomic.Bool // one reads while another writes, once the hello is over
 }
 
 func (c *firstWords) Write(p []byte) (int, error) {
-	if !c.heard && len(c.said) < maxHelloKept {
+	if !c.heard.Load() && len(c.said) < maxHelloKept {
 		c.said = append(c.said, p...)
 	}
 	return c.Conn.Write(p)
 }
 
 func (c *firstWords) Read(p []byte) (int, error) {
-	c.heard = true
+	c.heard.Store(true)
 	return c.Conn.Read(p)
 }
 
