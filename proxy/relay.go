@@ -102,6 +102,9 @@ func pipePlain(dst, src net.Conn, r *wire.Reader) (int64, error) {
 	return int64(n) + m, err
 }
 
+// fewBytes read at once do not need a large buffer.
+const fewBytes = 2 << 10
+
 func pipeObserved(dst net.Conn, r *wire.Reader, o observer) (n int64, err error) {
 	for {
 		for len(r.Buffered()) > 0 {
@@ -111,7 +114,12 @@ func pipeObserved(dst net.Conn, r *wire.Reader, o observer) (n int64, err error)
 			}
 			o.Add(b)
 			n += int64(len(b))
-			r.Discard(len(b))
+			full := r.Full()
+			if r.Discard(len(b)); full {
+				r.Grow() // much comes
+			} else if len(b) < fewBytes {
+				r.Release() // little does, perhaps for long
+			}
 		}
 		if err := r.Fill(); err == io.EOF {
 			return n, nil

@@ -22,6 +22,7 @@ type frames struct {
 	count   int64 // handed to the writer
 	queued  []Frame
 	pending []Frame
+	waiting int64 // bytes of pending
 }
 
 const (
@@ -78,7 +79,7 @@ func (s *Store) keep(l *live, fr Frame) {
 	s.queued += n
 	fs.kept += n
 	fs.pending = append(fs.pending, fr)
-	if len(fs.pending) >= 256 || n > chunkSize {
+	if fs.waiting += n; len(fs.pending) >= 256 || fs.waiting >= chunkSize {
 		j := &job{kind: jobChunk, id: l.f.ID, live: l}
 		s.flushFrames(l, j)
 		s.push(j)
@@ -93,7 +94,7 @@ func (s *Store) flushFrames(l *live, j *job) {
 		fs.count++
 	}
 	fs.queued = append(fs.queued, fs.pending...)
-	fs.pending = nil
+	fs.pending, fs.waiting = nil, 0
 }
 
 type frameRow struct {

@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"testing"
@@ -227,5 +228,33 @@ func TestFullDiskIsToldAndRetried(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestMessagesThatTheDiskDidNotKeepUpWithAreCounted(t *testing.T) {
+	s, release := blocked(t, Options{QueueBytes: 1 << 20})
+	ctx := deadline(t)
+	id := s.Begin(post())
+	say := func() {
+		s.Append(id, flow.Part{Kind: flow.OriginFrame, Data: make([]byte, 64<<10), Frame: flow.BinaryMessage})
+	}
+	for range 30 {
+		say()
+	}
+	n, err := s.FrameCount(ctx, id)
+	if err != nil || n == 0 || n > 12 {
+		t.Fatalf("%d messages of 64 kB wait in a queue of 1 MB, %v", n, err)
+	}
+	release()
+	if err := s.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	say()
+	list, err := s.Frames(ctx, id, n, 10, 0)
+	if want := fmt.Sprintf("%d messages were not kept: the disk did not keep up", 30-n); err != nil || len(list) != 2 || list[0].Kind != flow.Remark || string(list[0].Data) != want || list[1].Size != 64<<10 {
+		t.Errorf("%v: after them come %d, first %q", err, len(list), list[0].Data)
+	}
+	if r := rowFor(t, s, id); r.RespBytes != 31*64<<10 || !r.Cut {
+		t.Errorf("the row: %d bytes, cut %v", r.RespBytes, r.Cut)
 	}
 }

@@ -34,6 +34,14 @@ func (m *Messages) Close() {
 	m.record(m.found)
 }
 
+// end is Close, with a word about why what comes is not told apart.
+func (m *Messages) end(why string) {
+	if m.split != nil {
+		m.Close()
+		m.record([]flow.Frame{{Kind: flow.Remark, Data: []byte("no further messages: " + why)}})
+	}
+}
+
 func (m *Messages) take(f flow.Frame) { m.found = append(m.found, f) }
 
 func (m *Messages) find(p []byte) []flow.Frame {

@@ -121,6 +121,6 @@ func (t *Tape) hand() {
 	t.rec.Append(t.id, part)
 	t.messages.record(found)
 	if missing {
-		t.messages.Close()
+		t.messages.end("the rest of the body is not kept, for it is larger than the limit")
 	}
 }
