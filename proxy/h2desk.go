@@ -38,7 +38,6 @@ type h2desk struct {
 	near, far h2end // the client's side and the origin's
 
 	mu       sync.Mutex
-	moved    *sync.Cond // something under mu has changed
 	byClient map[uint32]*h2held
 	byOrigin map[uint32]*h2held
 	next     uint32 // number of the next stream to the origin
@@ -60,14 +59,16 @@ type h2end struct {
 	table   atomic.Int64 // that the other end allows enc; -1: as it is
 
 	// Under h2desk.mu:
-	control []byte // small frames to be written
-	pool    int64  // content that the other end grants on the connection
-	initial int64  // that it grants a stream at first
+	moved   *sync.Cond // control is not empty, or the connections are over
+	control []byte     // small frames to be written
+	pool    int64      // content that the other end grants on the connection
+	initial int64      // that it grants a stream at first
 }
 
 func (c *client) newDesk(up *wire.Upstream) *h2desk {
 	d := &h2desk{h2relay: c.newH2(up), byClient: map[uint32]*h2held{}, byOrigin: map[uint32]*h2held{}, next: 1, most: deskStreams}
-	d.moved, d.anew = sync.NewCond(&d.mu), true
+	d.anew = true
+	d.near.moved, d.far.moved = sync.NewCond(&d.mu), sync.NewCond(&d.mu)
 	d.near.start(c.conn, c.r, h2.NewParser(true, d.hearClient))
 	d.far.start(up.Conn, up.R, h2.NewParser(false, d.hearOrigin))
 	d.near.control = h2.AppendSettings(nil, h2.Setting{ID: h2.SettingMaxStreams, Value: deskStreams}, h2.Setting{ID: h2.SettingInitialWindowSize, Value: deskWindow})
@@ -114,7 +115,6 @@ func (d *h2desk) read(e *h2end) error {
 		e.p.Parse(e.r.Buffered())
 		e.r.Discard(len(e.r.Buffered()))
 		over := d.broken
-		d.moved.Broadcast()
 		d.mu.Unlock()
 		if over {
 			return errDeskOver
@@ -130,7 +130,7 @@ func (d *h2desk) writeControl(e *h2end) {
 	for {
 		d.mu.Lock()
 		for (len(e.control) == 0 || e == &d.far && !d.begun) && !d.broken {
-			d.moved.Wait()
+			e.moved.Wait()
 		}
 		over := d.broken
 		d.mu.Unlock()
@@ -178,7 +178,16 @@ func (d *h2desk) end() {
 	}
 	d.c.tcp.SetReadDeadline(longAgo)
 	d.up.SetReadDeadline(longAgo)
-	d.moved.Broadcast()
+	d.wakeAll()
+}
+
+// wakeAll has all look again at what is under mu. d.mu is held.
+func (d *h2desk) wakeAll() {
+	d.near.moved.Broadcast()
+	d.far.moved.Broadcast()
+	for _, s := range d.byClient {
+		s.moved.Broadcast()
+	}
 }
 
 func (d *h2desk) clientLeft(err error) {
@@ -200,7 +209,7 @@ func (d *h2desk) originLeft(err error) {
 	for _, s := range d.byClient {
 		s.ask.lost, s.back.lost = true, true
 	}
-	d.moved.Broadcast()
+	d.wakeAll()
 	d.mu.Unlock()
 }
 
@@ -210,8 +219,9 @@ func (d *h2desk) leave(why string) {
 		return
 	}
 	d.leaving = true
-	d.near.control = h2.AppendGoAway(d.near.control, d.highest, h2.NoError, why)
+	d.reply(&d.near, func(b []byte) []byte { return h2.AppendGoAway(b, d.highest, h2.NoError, why) })
 	d.closeIfDone()
+	d.wakeAll()
 }
 
 // closeIfDone ends the connections when no stream is left and none may come. d.mu is held.
@@ -220,7 +230,7 @@ func (d *h2desk) closeIfDone() {
 		d.broken = true
 		d.c.tcp.SetReadDeadline(longAgo)
 		d.up.SetReadDeadline(longAgo)
-		d.moved.Broadcast()
+		d.wakeAll()
 	}
 }
 
@@ -228,9 +238,11 @@ func (d *h2desk) closeIfDone() {
 func (d *h2desk) reply(e *h2end, add func([]byte) []byte) {
 	if len(e.control) > deskControl {
 		d.broken = true
+		d.wakeAll()
 		return
 	}
 	e.control = add(e.control)
+	e.moved.Signal()
 }
 
 // both are what is heard from either end. It reports whether that was all. d.mu is held.
@@ -244,6 +256,7 @@ func (d *h2desk) both(end *h2end, e *h2.Event, credit func(*h2held) *h2content) 
 					credit(held).credit += int64(s.Value) - end.initial
 				}
 				end.initial = int64(s.Value)
+				d.wakeAll()
 			case h2.SettingHeaderTableSize:
 				end.table.Store(int64(s.Value))
 			}
@@ -256,7 +269,9 @@ func (d *h2desk) both(end *h2end, e *h2.Event, credit func(*h2held) *h2content) 
 		if e.Stream != 0 {
 			return false
 		}
-		end.pool += int64(e.Increment)
+		if end.pool += int64(e.Increment); end.pool <= int64(e.Increment) { // somebody may have waited for it
+			d.wakeAll()
+		}
 	case h2.Lost, h2.Malformed:
 		side := "client"
 		if end == &d.far {
@@ -264,6 +279,7 @@ func (d *h2desk) both(end *h2end, e *h2.Event, credit func(*h2held) *h2content) 
 		}
 		d.over(side, "parse", "why403 lost track of the HTTP/2 connection: "+e.Err.Error())
 		d.broken = true
+		d.wakeAll()
 	default:
 		return false
 	}
@@ -295,6 +311,9 @@ func (d *h2desk) hearClient(e *h2.Event) {
 	default:
 		s.ask.hear(d, &d.near, s.id, e)
 	}
+	if s != nil {
+		s.moved.Broadcast()
+	}
 }
 
 // hearOrigin takes in what the origin says. d.mu is held.
@@ -315,6 +334,7 @@ func (d *h2desk) hearOrigin(e *h2.Event) {
 		for id, s := range d.byOrigin {
 			if id > e.Last {
 				s.resetByOrigin(h2.RefusedStream)
+				s.moved.Broadcast()
 			}
 		}
 		return
@@ -333,11 +353,14 @@ func (d *h2desk) hearOrigin(e *h2.Event) {
 	default:
 		s.back.hear(d, &d.far, s.oid, e)
 	}
+	if s != nil {
+		s.moved.Broadcast()
+	}
 }
 
 // admit begins to serve a stream. d.mu is held.
 func (d *h2desk) admit(e *h2.Event, rec *h2stream) {
-	s := &h2held{d: d, rec: rec, id: e.Stream, head: e}
+	s := &h2held{d: d, rec: rec, id: e.Stream, head: e, moved: sync.NewCond(&d.mu)}
 	s.ctx, s.cancel = context.WithCancel(d.c.ctx)
 	s.ask.end, s.back.credit = e.End, d.near.initial
 	d.byClient[s.id] = s
@@ -348,6 +371,7 @@ func (d *h2desk) admit(e *h2.Event, rec *h2stream) {
 			b = h2.AppendWindowUpdate(b, 0, w)
 		}
 		d.far.control = append(b, d.far.control...)
+		d.far.moved.Signal()
 	}
 	d.serving.Go(s.serve)
 }

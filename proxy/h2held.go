@@ -30,7 +30,8 @@ type h2held struct {
 	cancel context.CancelFunc
 
 	// Under h2desk.mu:
-	oid       uint32 // of the origin; 0: not sent yet
+	moved     *sync.Cond // something below has changed
+	oid       uint32     // of the origin; 0: not sent yet
 	ask, back h2content
 	heads     []*h2.Event // of the origin, to be looked at
 	answered  bool        // the final one has come
@@ -83,7 +84,6 @@ func (d *h2desk) grant(from *h2end, id uint32, c *h2content, n int64) {
 		}
 		return b
 	})
-	d.moved.Broadcast()
 }
 
 func interim(fields []hpack.HeaderField) bool {
@@ -122,7 +122,7 @@ func (s *h2held) leave() {
 		d.reply(&d.near, func(b []byte) []byte { return h2.AppendReset(b, s.id, h2.Cancel) })
 	}
 	d.closeIfDone()
-	d.moved.Broadcast()
+	d.wakeAll()
 	d.mu.Unlock()
 	s.rec.fail("origin", "read", "the server closed the connection before the answer was complete")
 }
@@ -158,7 +158,7 @@ func (s *h2held) await(ready func() bool) bool {
 		if s.over || s.d.broken {
 			return false
 		}
-		s.d.moved.Wait()
+		s.moved.Wait()
 	}
 	return !s.over && !s.d.broken
 }
@@ -266,7 +266,7 @@ func (s *h2held) collect(c *h2content, from *h2end, id *uint32, m *flow.Message)
 	timer := time.AfterFunc(d.c.s.limits.ahead, func() {
 		d.mu.Lock()
 		late = true
-		d.moved.Broadcast()
+		s.moved.Broadcast()
 		d.mu.Unlock()
 	})
 	defer timer.Stop()
@@ -278,7 +278,6 @@ func (s *h2held) collect(c *h2content, from *h2end, id *uint32, m *flow.Message)
 			d.reply(from, func(b []byte) []byte {
 				return h2.AppendWindowUpdate(h2.AppendWindowUpdate(b, 0, uint32(n)), *id, uint32(n))
 			})
-			d.moved.Broadcast()
 		}
 		return c.end || c.lost || late || len(c.buf) > bodyAhead
 	})
@@ -372,7 +371,7 @@ func (s *h2held) drop() {
 		if s.oid != 0 {
 			s.d.reply(&s.d.far, func(b []byte) []byte { return h2.AppendReset(b, s.oid, h2.Cancel) })
 		}
-		s.d.moved.Broadcast()
+		s.moved.Broadcast()
 	}
 	s.d.mu.Unlock()
 	s.rec.fail("why403", "abort", "dropped by you")
@@ -531,6 +530,7 @@ func (s *h2held) answerWith(m *flow.Message, t *wire.Trouble) {
 	s.d.near.write(func(enc *h2.Encoder) []byte { return s.rec.answerWith(enc, m, why) })
 	s.d.mu.Lock()
 	s.over = true
+	s.moved.Broadcast()
 	if s.oid != 0 {
 		s.d.reply(&s.d.far, func(b []byte) []byte { return h2.AppendReset(b, s.oid, h2.Cancel) })
 	}
