@@ -239,6 +239,219 @@ quota-exhausted             余额不足
 subscription                The free tier does not include webhooks. Please upgrade.
 ip-denied                   Access is allowed only from the internal network
 api-key-restricted          This key is not permitted to call /v1/orders
+expired-token               token has invalid claims: token is expired
+expired-token               The Token has expired on 2026-06-01T00:00:00Z.
+expired-token               JWT expired at 2026-06-01T00:00:00Z. Current time: 2026-06-02T00:00:00Z, a difference of 86400000 milliseconds.
+expired-token               Expired JWT
+expired-token               Expired token
+expired-token               ExpiredSignature
+expired-token               IDX10223: Lifetime validation failed. The token is expired.
+expired-token               maxAge exceeded
+expired-token               "exp" claim timestamp check failed
+expired-token               exp_not_satisfied
+expired-token               Token expired at 1780395000
+expired-token               The access token expired or is past its lifetime
+expired-token               Session expired. Please login again.
+not-yet-valid-token         ImmatureSignature
+not-yet-valid-token         The token is not yet valid (iat)
+not-yet-valid-token         token is not valid yet
+not-yet-valid-token         Cannot handle token prior to 2026-06-03T00:00:00+0000
+not-yet-valid-token         Signature nbf has not been reached
+not-yet-valid-token         The Token can't be used before 2026-06-03T00:00:00Z.
+not-yet-valid-token         JWT before use time
+not-yet-valid-token         IDX10222: Lifetime validation failed. The token is not yet valid.
+not-yet-valid-token         "nbf" claim timestamp check failed
+wrong-audience              InvalidAudience
+wrong-audience              Audience doesn't match
+wrong-audience              Invalid audience. Expected orders, received billing
+wrong-audience              The Claim 'aud' value doesn't contain the required audience.
+wrong-audience              IDX10214: Audience validation failed. Audiences: 'a'.
+wrong-audience              IDX10205: Issuer validation failed. Issuer: 'https://a'.
+wrong-audience              JWT audience rejected: [a]
+wrong-audience              JWT issuer rejected, expected a, got b
+wrong-audience              Expected aud claim to be: orders, but was: billing
+wrong-audience              unexpected "aud" claim value
+wrong-audience              unexpected "iss" claim value
+wrong-audience              Token is missing the "aud" claim
+wrong-audience              token has invalid claims: token has invalid audience
+wrong-audience              jwt issuer invalid. expected: https://a
+wrong-audience              Wrong recipient, payload audience != requiredAudience
+malformed-token             Not enough segments
+malformed-token             Wrong number of segments
+malformed-token             Not enough or too many segments
+malformed-token             JWT strings must contain exactly 2 period characters. Found: 0
+malformed-token             The token was expected to have 3 parts, but got 1.
+malformed-token             token is malformed: token contains an invalid number of segments
+malformed-token             Invalid Compact JWS
+malformed-token             Invalid header padding
+malformed-token             Invalid payload string: 'utf-8' codec can't decode byte
+malformed-token             IDX12741: JWT must have three segments (JWS) or five segments (JWE).
+malformed-token             Authorization header must be in the format: Bearer <token>
+malformed-token             Bad Authorization header. Expected 'Authorization: Bearer <JWT>'
+malformed-token             Authorization header malformed
+malformed-token             Invalid token header. No credentials provided.
+malformed-token             Format is Authorization: Bearer [token]
+invalid-token               Signature verification failed
+invalid-token               Signature verification raised
+invalid-token               InvalidSignature
+invalid-token               JWT signature does not match locally computed signature. JWT validity cannot be asserted and should not be trusted.
+invalid-token               The Token's Signature resulted invalid when verified using the Algorithm: HmacSHA256
+invalid-token               IDX10503: Signature validation failed. Token does not have a kid.
+invalid-token               IDX10500: Signature validation failed. No security keys were provided to validate the signature.
+invalid-token               token signature is invalid: signature is invalid
+invalid-token               signature verification failed
+invalid-token               invalid algorithm
+invalid-token               The specified alg value is not allowed
+invalid-token               Unsigned Claims JWTs are not supported.
+invalid-token               token is unverifiable: error while executing keyfunc
+invalid-token               no applicable key found in the JSON Web Key Set
+invalid-token               Signed JWT rejected: Another algorithm expected, or no matching key(s) found
+invalid-token               Token is blacklisted
+invalid-token               session not found or revoked
+invalid-token               Could not validate credentials
+invalid-token               Refresh token reuse detected
+invalid-token               jti already used
+missing-token               jwt must be provided
+missing-token               No authorization token was found
+missing-token               Missing JWT in request
+missing-token               JWT is missing.
+missing-token               Missing Authorization Header
+missing-token               Nil JSON web token
+missing-token               missing or malformed jwt
+missing-token               No auth token
+missing-token               Missing cookie "access_token_cookie"
+missing-token               Authorization header required
+missing-token               authentication_required
+missing-token               You must be authenticated to access this resource
+missing-token               Please authenticate
+missing-token               login_required
+missing-token               NOT_AUTHENTICATED
+missing-token               A valid token is missing
+csrf-mismatch               CSRF token from either the request body or request headers did not match or is missing.
+csrf-missing                Missing CSRF token cookie
+csrf-missing                Missing CSRF token cookie, header or body field
+csrf-mismatch               Failed CSRF check!
+csrf-mismatch               Invalid or expired CSRF token
+csrf-mismatch               CSRF check failed
+csrf-missing                No CSRF token found in body
+csrf-missing                XSRF Security Token Missing
+csrf-missing                Request must contain a kbn-xsrf header.
+csrf-mismatch               Session expired (invalid CSRF token)
+csrf-mismatch               Invalid form authenticity token.
+csrf-mismatch               The form token is invalid. Please reload the page.
+csrf-mismatch               The most recent request was denied because it had an invalid security token. Please refresh the page and try again.
+csrf-mismatch               Unable to verify your data submission.
+csrf-mismatch               Possible cross-site request forgery attack!
+csrf-mismatch               state mismatch: csrf detected
+csrf-missing                Missing anti-CSRF header X-Requested-With
+signature-mismatch          No signatures found matching the expected signature for payload. Are you passing the raw request body you received from Stripe?
+signature-mismatch          No matching signature found
+signature-mismatch          Signatures didn't match!
+signature-mismatch          Twilio Request Validation Failed.
+signature-mismatch          HMAC validation failed
+signature-mismatch          Invalid X-Hub-Signature
+signature-mismatch          The signature is invalid
+clock-skew                  Timestamp outside the tolerance zone
+clock-skew                  Message timestamp too old
+clock-skew                  Message timestamp too new
+clock-skew                  Stale request: timestamp drift too large
+clock-skew                  Request expired: timestamp is more than 300 seconds old
+missing-role                Not authorized to perform this action
+missing-role                You are not allowed to perform this action.
+missing-role                Cannot execute "create" on "Order"
+missing-role                User does not have any of the necessary access rights.
+missing-role                Requires one of the following roles: admin, editor
+missing-role                Access is allowed only for administrators
+missing-role                User lacks ORDER_WRITE authority
+missing-role                Required authority: ROLE_ADMIN
+missing-role                permission denied: missing "orders:create"
+insufficient-scope          Insufficient scope for this resource
+insufficient-scope          Token has insufficient permissions
+insufficient-scope          This token does not have access to write orders
+insufficient-scope          invalid_scope
+ip-denied                   Access denied to IP address: 203.0.113.7
+ip-denied                   Access denied for IP 203.0.113.7
+ip-denied                   Your IP has been blocked
+ip-denied                   client address not allowed
+ip-denied                   Remote address 203.0.113.7 is not permitted
+host-mismatch               Blocked request. This host ("shop.test") is not allowed.
+host-mismatch               Invalid Host header
+host-mismatch               Untrusted host: shop.test
+cors-origin-denied          The CORS policy for this site does not allow access from the specified Origin.
+cors-origin-denied          Invalid CORS request
+cors-origin-denied          CORS origin denied: https://evil.test
+rate-limit                  You have reached maximum request limit.
+rate-limit                  Rate limit exceeded: 5 per 1 minute
+rate-limit                  5 per 1 minute
+rate-limit                  Account locked: too many login attempts. Please try again later.
+rate-limit                  Retry later
+rate-limit                  You are being rate limited.
+rate-limit                  Request limit exceeded. Try again in 30 seconds
+rate-limit                  API calls quota exceeded! maximum admitted 10 per 1s.
+quota-exhausted             You've reached your monthly usage limit.
+quota-exhausted             Storage quota exceeded
+quota-exhausted             Credit limit reached
+quota-exhausted             Your free trial credits have been used up
+subscription                This feature requires a Pro subscription
+subscription                Your subscription has been canceled
+subscription                Plan limit reached: upgrade to add more users
+subscription                Feature not available on your current plan
+subscription                License does not permit this feature
+body-too-large              http: request body too large
+body-too-large              Request body exceeds the limit of 1 MB
+body-too-large              File too large. Maximum size is 5 MB
+body-too-large              PAYLOAD_TOO_LARGE
+content-type-mismatch       Content type 'text/plain;charset=UTF-8' not supported
+content-type-mismatch       Invalid content-type. Only JSON is allowed
+content-type-mismatch       Missing Content-Type header
+malformed-body              Bad control character in string literal in JSON at position 5
+malformed-body              JSON parse error - Expecting property name enclosed in double quotes: line 1 column 2 (char 1)
+malformed-body              Unexpected end of JSON input
+malformed-body              invalid character '}' looking for beginning of object key string
+malformed-body              Could not read JSON document
+wrong-method                Request method 'POST' is not supported
+wrong-method                Method "POST" not allowed.
+wrong-method                Only GET requests are allowed
+user-agent-refused          Bot traffic is not allowed
+user-agent-refused          curl is not allowed
+waf-rule                    Your request was blocked by our security policy
+waf-rule                    Potential SQL injection attack detected
+waf-rule                    The request was rejected because the URL contained a potentially malicious String "//"
+directory-listing-denied    Directory listing not permitted
+state-restriction           Account is deactivated
+state-restriction           User account is disabled
+state-restriction           Inactive user
+state-restriction           Cannot modify a locked record
+state-restriction           The tournament has already started
+state-restriction           Voting has ended
+state-restriction           Project is archived
+business-rule               Orders above 1000 EUR need approval
+business-rule               You must be at least 18 years old
+business-rule               Self-approval is not allowed
+business-rule               Refund window has passed
+ownership                   You are not the owner of this resource
+ownership                   User is not the owner
+ownership                   Permission denied: resource owned by user 42
+ownership                   You can only view your own orders
+ownership                   Order belongs to a different customer
+ownership                   not your order
+ownership                   This account does not belong to you
+step-up-required            Please complete 2FA verification
+step-up-required            Sudo mode required
+step-up-required            REAUTH_REQUIRED
+step-up-required            Password change required
+step-up-required            Please verify your phone number first
+step-up-required            Elevated session required
+model-access                Model gpt-5 is not enabled for this key
+model-access                You are not authorized to use this model
+content-policy              Prompt rejected by safety filter
+content-policy              Your prompt contains disallowed content
+feature-disabled            This endpoint is disabled
+feature-disabled            API access is not enabled for your account
+feature-disabled            Feature flag new-checkout is off
+geo-blocked                 Not available in your region
+geo-blocked                 Access from RU is restricted
+legal-block                 Removed following a legal request
 -                           invalid_request_error
 -                           GDPR consent has not been given
 -                           Writer not found
@@ -267,6 +480,9 @@ func TestMeanings(t *testing.T) {
 		c := &Case{Flow: &flow.Flow{Request: &flow.Message{Method: "POST", Target: "/orders"}, Response: &flow.Message{Status: 403}}}
 		if want == "invalid-api-key" || want == "invalid-token" || want == "malformed-token" {
 			c.Flow.Request.Header.Add("Authorization", "Bearer abc")
+		}
+		if want == "signature-mismatch" {
+			c.Flow.Request.Header.Add("X-Signature", "abc")
 		}
 		f, found := c.readPhrase(phrase{text: text, words: words(text)}, false)
 		got := "-"
