@@ -158,6 +158,7 @@ func (m *model) enter() tea.Cmd {
 		m.opened, m.focus = true, inInspector
 		m.arrange()
 		return nil
+		m.inspector.listen(m.list.current())
 	}
 	switch m.inspector.tab {
 	case tabWhy:

@@ -95,7 +95,10 @@ func (v *inspector) show(id flow.ID) {
 		return
 	}
 	v.id, v.d, v.checks, v.try = id, nil, false, 0
-	v.messages = messageView{want: -1}
+	if v.tab == tabMessages && v.messages.otherwise == tabWhy { // it was not a person who turned there
+		v.tab = tabWhy
+	}
+	v.messages = messageView{want: -1, otherwise: tabResponse}
 	v.off = [tabCount]int{}
 }
 
@@ -118,7 +121,7 @@ func (v *inspector) load(d *dossier) {
 		v.applyFold()
 	}
 	if !v.has(v.tab) {
-		v.tab = tabResponse
+		v.tab = v.messages.otherwise
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/decode"
+	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/ui/safe"
 )
 
@@ -112,6 +113,25 @@ type messageView struct {
 	want   int64 // number of the message to be opened, or open; -1: none
 	open   document
 	raw    bool // how open was made
+	// otherwise is the tab to turn to if it turns out that there are no messages.
+	otherwise tab
+}
+
+// talks reports whether what matters of a flow is the messages in it.
+func talks(r *session.Row) bool {
+	if r == nil || r.Refused() {
+		return false
+	}
+	s := r.Subject(r.Start)
+	media, _ := decode.ParseMediaType(r.ContentType)
+	return s.WebSocket || media == "text/event-stream" || decode.IsGRPC(media)
+}
+
+// listen turns from Why, which has nothing to say, to the messages of a flow that is opened.
+func (v *inspector) listen(r *session.Row) {
+	if v.tab == tabWhy && talks(r) && (v.d == nil || v.d.messages != nil) {
+		v.tab, v.messages.otherwise = tabMessages, tabWhy
+	}
 }
 
 // meet brings the cursor up to date with what there is.

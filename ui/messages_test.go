@@ -86,7 +86,7 @@ func TestMessagesOfAWebSocketGrowLive(t *testing.T) {
 
 func TestAMessageOpens(t *testing.T) {
 	s := play(t, chat(), 140, 40)
-	s.press("tab", "l", "l", "l", "l", "g", "j", "enter")
+	s.press("enter", "g", "j", "enter")
 	s.sees("message 2  text  from the server", "41 B compressed, 47 B inflated, at 08:30:52.300", `"name": "Ann"`)
 	s.press("b")
 	s.sees(`{"type":"welcome","user":{"id":7,"name":"Ann"}}`)
@@ -109,6 +109,25 @@ func TestAMessageOpens(t *testing.T) {
 	if s.m.focus != inList {
 		t.Error("esc does not lead back to the list")
 	}
+}
+
+func TestOpeningWhatTalksLeadsToItsMessages(t *testing.T) {
+	f := chat()
+	f.done(request(time.Second, "GET", "https://chat.test/plain", ""), time.Second, response(200, "OK", "text/plain", "hi"))
+	s := play(t, f, 80, 24)
+	s.press("k", "enter")
+	s.sees("→ text")
+	s.press("esc", "j", "enter")
+	s.sees("Not refused: 200 OK")
+	s.press("esc", "k", "enter", "h", "esc", "j", "k", "enter")
+	if s.m.inspector.tab != tabResponse {
+		t.Errorf("who chose a tab is taken to tab %d", s.m.inspector.tab)
+	}
+	empty := request(2*time.Second, "GET", "https://chat.test/none", "")
+	f.done(empty, time.Second, response(200, "OK", "text/event-stream", ""))
+	s = play(t, f, 80, 24)
+	s.press("enter")
+	s.sees("Not refused: 200 OK") // an event stream without an event
 }
 
 func TestAMessageIsCopied(t *testing.T) {
