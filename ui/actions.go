@@ -96,6 +96,8 @@ func (m *model) do(a action) tea.Cmd {
 		return m.replay()
 	case applyFix:
 		return m.askFix()
+	case pinpointIt:
+		return m.pinpoint()
 	case showPoints:
 		m.openPoints()
 	case showHeld:
@@ -158,7 +160,6 @@ func (m *model) enter() tea.Cmd {
 		m.opened, m.focus = true, inInspector
 		m.arrange()
 		return nil
-		m.inspector.listen(m.list.current())
 	}
 	switch m.inspector.tab {
 	case tabWhy:

@@ -65,6 +65,7 @@ type Options struct {
 	Busy func() string
 
 	// For tests; the zero values mean the real thing.
+	Pinpoint  Experiment
 	Now       func() time.Time
 	Zone      *time.Location
 	Getenv    func(string) string

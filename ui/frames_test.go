@@ -52,6 +52,8 @@ var scenes = []struct {
 	{"editor-wrong", shop, []string{"N", "N", "e", "ctrl+n", "tab", "1", "ctrl+s"}},
 	{"take", shop, []string{"N", "N", "e", "ctrl+g"}},
 	{"fix", shop, []string{"N", "N", "f"}},
+	{"pinpoint-plan", shop, []string{"N", "N", "p"}},
+	{"pinpoint", shop, []string{"N", "N", "p", "enter"}},
 	{"copy", shop, []string{"N", "N", "y"}},
 	{"help", shop, []string{"?"}},
 	{"palette", shop, []string{":", "d", "i"}},

@@ -37,6 +37,7 @@ const (
 	editReplay
 	replay
 	applyFix
+	pinpointIt
 	pick
 	copyTrue
 	copyMasked
@@ -137,6 +138,7 @@ var bindings = []binding{
 	{editReplay, anywhere, []string{"e"}, "edit & replay", "change the request and send it again as a new flow", "Refusal", 1},
 	{replay, anywhere, []string{"r"}, "replay", "send the request again, unchanged, as a new flow", "Refusal", 2},
 	{applyFix, anywhere, []string{"f"}, "fix", "show the verdict's change, then send the request with it", "Refusal", 3},
+	{pinpointIt, anywhere, []string{"p"}, "pinpoint", "find by experiment what decides: shows its plan first", "Refusal", 6},
 	{pick, anywhere, []string{"space"}, "mark", "mark the flow; in Diff, tick the difference", "Refusal", 0},
 	{compareMarked, anywhere, []string{"d"}, "diff", "compare with a marked flow, two marked ones, or the last success", "Refusal", 5},
 	{partnerBefore, anywhere, []string{"["}, "earlier partner", "compare with an earlier success", "Refusal", 0},

@@ -28,6 +28,7 @@ type model struct {
 	filter    filterBar
 	sorting   sorting
 	editor    *editor // nil: closed
+	lab       *lab    // the last experiment; nil: none
 	dialogs   []dialog
 	toast     toast
 	stats     session.Stats
@@ -142,6 +143,12 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.openEditor(msg)
 	case fixMsg:
 		m.fixCame(msg)
+	case labReadMsg:
+		m.labRead(msg)
+	case labStepMsg:
+		return m.labStep(msg)
+	case labDoneMsg:
+		m.labCame(msg)
 	case heldMsg:
 		return m.heldCame(msg)
 	case rulesSavedMsg:

@@ -18,6 +18,8 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"charm.land/lipgloss/v2"
+
+	"github.com/why403/why403/inspect/pinpoint"
 )
 
 // fps bounds the frames a second. Only changed cells are written; at 120 a key is on the screen 7 ms
@@ -50,6 +52,9 @@ func Run(ctx context.Context, o Options) error {
 func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Pinpoint == nil {
+		o.Pinpoint = pinpoint.Run
 	}
 	if o.Zone == nil {
 		o.Zone = time.Local

@@ -11,6 +11,7 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/inspect/pinpoint"
 )
 
 // stage plays the user and the framework: it presses keys, runs commands at once and looks at frames.
@@ -43,6 +44,10 @@ func play(t testing.TB, feed *fakeFeed, w, h int, env ...string) *stage {
 		CA: CAState{Path: "/home/me/.local/state/why403/ca.pem"}, Clipboard: s.clip, Dir: t.TempDir(),
 		Explain: func(_ context.Context, id flow.ID) (inspect.Explained, error) { return feed.exps[id], nil },
 		Now:     func() time.Time { return s.now }, Zone: time.UTC,
+		Pinpoint: func(ctx context.Context, in pinpoint.Input, sender pinpoint.Sender, o pinpoint.Options, st pinpoint.State) pinpoint.Result {
+			o.Spacing = 0
+			return pinpoint.Run(context.WithoutCancel(ctx), in, sender, o, st)
+		},
 		Getenv: func(k string) string {
 			for i := 0; i+1 < len(env); i += 2 {
 				if env[i] == k {
