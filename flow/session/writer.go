@@ -11,7 +11,9 @@ import (
 )
 
 const (
-	batchDelay = 20 * time.Millisecond  // from the first work to its commit, unless somebody waits
+	batchDelay = 20 * time.Millisecond // from the first work to its commit, unless somebody waits
+	batchBusy  = 60 * time.Millisecond // the same when the batch before had busyJobs or more: then a commit costs less a flow
+	busyJobs   = 64
 	batchBytes = 4 << 20                // work that is committed without delay
 	batchJobs  = 1000                   // of one commit at most, which keeps commits well below headWait
 	batchMost  = 8 << 20                // bytes of one commit at most, about
@@ -88,9 +90,13 @@ func (s *Store) write(c *conn) {
 	w := &writer{s: s, c: c, spill: spillWriter{path: s.path + spillSuffix}, endpoints: map[string]int64{}, hosts: map[string]int64{}}
 	tick := time.NewTicker(s.hangAfter)
 	defer tick.Stop()
+	delay := batchDelay
 	for {
-		s.gather(tick.C)
+		s.gather(tick.C, delay)
 		batch, last := s.takeBatch()
+		if delay = batchDelay; len(batch) >= busyJobs {
+			delay = batchBusy
+		}
 		if len(batch) > 0 {
 			var err error
 			if s.beforeCommit != nil {
@@ -115,7 +121,7 @@ func (s *Store) write(c *conn) {
 }
 
 // gather waits until there is enough work, or work that is old enough, or somebody waits for it, or the store closes.
-func (s *Store) gather(tick <-chan time.Time) {
+func (s *Store) gather(tick <-chan time.Time, delay time.Duration) {
 	var due <-chan time.Time
 	for {
 		s.mu.Lock()
@@ -131,7 +137,7 @@ func (s *Store) gather(tick <-chan time.Time) {
 		case now && !retry:
 			return
 		case n > 0 && due == nil:
-			t := time.NewTimer(batchDelay)
+			t := time.NewTimer(delay)
 			defer t.Stop()
 			due = t.C
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -57,6 +58,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			if err := w.settle(ctx, &rows[i]); err != nil {
 				return err
 			}
+			runtime.Gosched() // the traffic goes first
 		}
 		if len(rows) > 0 || next > rev {
 			rev = next

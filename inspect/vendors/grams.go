@@ -5,15 +5,28 @@ import "strings"
 // grams holds, by a hash, which runs of three bytes a text has, in lower case:
 // a text that lacks one of a phrase's lacks the phrase. Asking this first spares
 // nearly all of the thousands of searches that a text would get.
-type grams [1 << gramBits / 64]uint64
+type grams struct {
+	bits  []uint64
+	shift uint // of a hash, to be the number of a bit
+}
 
-const gramBits = 16
+// A short text gets a small table: most answers are short, and clearing the
+// large one takes longer than reading them.
+const (
+	gramBits  = 16
+	shortBits = 12
+	shortText = 600 // bytes
+)
 
 func gramsOf(s string) *grams {
-	g := new(grams)
+	g := &grams{shift: gramBits - shortBits}
+	if len(s) > shortText {
+		g.shift = 0
+	}
+	g.bits = make([]uint64, 1<<(gramBits-g.shift)/64)
 	for i := 0; i+3 <= len(s); i++ {
-		h := gram(s[i], s[i+1], s[i+2])
-		g[h/64] |= 1 << (h % 64)
+		h := gram(s[i], s[i+1], s[i+2]) >> g.shift
+		g.bits[h/64] |= 1 << (h % 64)
 	}
 	return g
 }
@@ -32,7 +45,7 @@ func low(c byte) byte {
 // lacks reports that the text has not got the phrase, in whatever case.
 func (g *grams) lacks(phrase string) bool {
 	for i := 0; i+3 <= len(phrase); i++ {
-		if h := gram(phrase[i], phrase[i+1], phrase[i+2]); g[h/64]&(1<<(h%64)) == 0 {
+		if h := gram(phrase[i], phrase[i+1], phrase[i+2]) >> g.shift; g.bits[h/64]&(1<<(h%64)) == 0 {
 			return true
 		}
 	}

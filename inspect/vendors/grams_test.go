@@ -31,9 +31,9 @@ func TestGramsNeverHideAPhrase(t *testing.T) {
 
 // TestFilesWithoutGrams compares with a search that skips nothing.
 func TestFilesWithoutGrams(t *testing.T) {
-	full := new(grams)
-	for i := range full {
-		full[i] = ^uint64(0)
+	full := gramsOf(strings.Repeat("long", shortText))
+	for i := range full.bits {
+		full.bits[i] = ^uint64(0)
 	}
 	for _, v := range All() {
 		if v.Examples == "" {
@@ -55,7 +55,7 @@ func exampleOf(part string) *Exchange {
 	x := &Exchange{Body: part, Lower: Lower(part), Request: &flow.Message{}, Response: &flow.Message{Status: 403},
 		JSON: func(string) []string { return nil }}
 	for i, l := range strings.Split(part, "\n") {
-		x.Logs = append(x.Logs, LogLine{"log", i, l})
+		x.Logs = append(x.Logs, LogLine{Label: "log", N: i, Text: l})
 	}
 	return x
 }
