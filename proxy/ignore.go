@@ -68,7 +68,7 @@ func (c *client) welcome() bool {
 	if !c.s.opt.SameUser {
 		return true
 	}
-	uid, known := c.s.userOf(addrPort(c.tcp.RemoteAddr()), addrPort(c.tcp.LocalAddr()))
+	uid, known := c.s.opt.userOf(addrPort(c.tcp.RemoteAddr()), addrPort(c.tcp.LocalAddr()))
 	if known && (uid == os.Getuid() || uid == 0) {
 		return true
 	}

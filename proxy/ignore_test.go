@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/why403/why403/flow"
@@ -16,7 +17,6 @@ func TestIgnoredHostsAreRelayedAndNotRecorded(t *testing.T) {
 	both(t, func(t *testing.T, l *lab, config *tls.Config) {
 		o, got := l.echoing(config)
 		_, port, _ := net.SplitHostPort(o.addr)
-		l.server.opt.Ignore = []string{"127.0.0.1", "app.test"}
 		for _, addr := range []string{o.addr, "localhost:" + port} { // the second is known by its SNI alone
 			var p *peer
 			target := "http://" + addr + "/a|b%zz"
@@ -45,7 +45,7 @@ func TestIgnoredHostsAreRelayedAndNotRecorded(t *testing.T) {
 		if n := l.tape.count(); n != 0 {
 			t.Errorf("%d flows recorded", n)
 		}
-	})
+	}, func(o *Options) { o.Ignore = []string{"127.0.0.1", "app.test"} })
 }
 
 // A certificate that opens doors is not lent to other users of the machine.
@@ -56,9 +56,14 @@ func TestOtherUsersAreTurnedAway(t *testing.T) {
 		}
 		t.Skip("this system does not tell users")
 	}
-	l := newLab(t)
+	var answer atomic.Pointer[func(netip.AddrPort, netip.AddrPort) (int, bool)]
+	real := userOf
+	answer.Store(&real)
+	l := newLab(t, func(o *Options) {
+		o.SameUser = true
+		o.userOf = func(client, local netip.AddrPort) (int, bool) { return (*answer.Load())(client, local) }
+	})
 	o := l.origin(nil, okOrigin)
-	l.server.opt.SameUser = true
 	for _, c := range []struct {
 		name   string
 		uid    int
@@ -71,7 +76,8 @@ func TestOtherUsersAreTurnedAway(t *testing.T) {
 		{"nobody knows", 0, false, "HTTP/1.1 400 "},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l.server.userOf = func(netip.AddrPort, netip.AddrPort) (int, bool) { return c.uid, c.known }
+			said := func(netip.AddrPort, netip.AddrPort) (int, bool) { return c.uid, c.known }
+			answer.Store(&said)
 			id := flow.ID(l.tape.count() + 1)
 			p := l.dial()
 			p.send(get("http://"+o.addr, "/", o.addr))
@@ -82,7 +88,7 @@ func TestOtherUsersAreTurnedAway(t *testing.T) {
 			}
 		})
 	}
-	l.server.userOf = userOf
+	answer.Store(&real)
 	p := l.dial()
 	p.send(get("http://"+o.addr, "/", o.addr))
 	if m, _ := p.message(); !strings.HasPrefix(m, "HTTP/1.1 200 ") {

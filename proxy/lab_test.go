@@ -402,10 +402,10 @@ func (l *lab) to(o *origin) (p *peer, prefix string) {
 }
 
 // both runs a test over plain HTTP and over intercepted HTTPS.
-func both(t *testing.T, test func(t *testing.T, l *lab, config *tls.Config)) {
+func both(t *testing.T, test func(t *testing.T, l *lab, config *tls.Config), change ...func(*Options)) {
 	t.Helper()
-	t.Run("http", func(t *testing.T) { test(t, newLab(t), nil) })
-	t.Run("https", func(t *testing.T) { l := newLab(t); test(t, l, l.origins.config()) })
+	t.Run("http", func(t *testing.T) { test(t, newLab(t, change...), nil) })
+	t.Run("https", func(t *testing.T) { l := newLab(t, change...); test(t, l, l.origins.config()) })
 }
 
 // memory is a Recorder that keeps everything and checks the order of the calls.

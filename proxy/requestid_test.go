@@ -19,7 +19,6 @@ func TestRequestIDIsAddedWhereThereIsNone(t *testing.T) {
 		{"a trace", "Traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false},
 	} {
 		both(t, func(t *testing.T, l *lab, config *tls.Config) {
-			l.server.opt.RequestID = func() string { return "id-1" }
 			o, got := l.echoing(config)
 			p, prefix := l.to(o)
 			head := "GET " + prefix + "/ HTTP/1.1\r\nHost: " + o.addr + "\r\n" + c.field + "\r\n"
@@ -38,7 +37,7 @@ func TestRequestIDIsAddedWhereThereIsNone(t *testing.T) {
 			if strings.Join(f.Altered, ";") != altered || f.Fidelity != verbatim || f.Unaltered() == c.added || f.Request.Header.Has("X-Request-Id") != (c.added || c.name == "its own") {
 				t.Errorf("%s: recorded %q, %v, %q", c.name, f.Altered, f.Fidelity, f.Request.Header)
 			}
-		})
+		}, func(o *Options) { o.RequestID = func() string { return "id-1" } })
 	}
 	l := newLab(t)
 	o, got := l.echoing(nil)

@@ -37,6 +37,7 @@ type Options struct {
 	// SameUser turns clients away that are not known to run as our user (or root):
 	// who may use us has what we have, such as Identities. Not on all systems, see CanTellUsers.
 	SameUser bool
+	userOf   func(client, local netip.AddrPort) (uid int, known bool) // nil: the system says
 	// RequestID makes the X-Request-Id of a request that comes without an id of its own; nil: none is added.
 	RequestID func() string
 	// Dial makes connections to origins; nil: directly. No proxy variable of the environment is looked at.
@@ -101,8 +102,7 @@ type Server struct {
 	serving   sync.WaitGroup // one a client connection
 	cancels   []context.CancelCauseFunc
 
-	procs  processes
-	userOf func(client, local netip.AddrPort) (uid int, known bool)
+	procs processes
 }
 
 // New is a Server that does not listen yet.
@@ -135,7 +135,10 @@ func New(o Options) (*Server, error) {
 	s := &Server{opt: o, limits: usual, listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
 	s.dialer = wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Refuse: s.refuseSelf, Via: o.Upstream,
 		Identities: o.Identities, MinTLS: o.MinTLS, MaxTLS: o.MaxTLS}
-	s.procs.find, s.userOf = systemFinder(), userOf
+	s.procs.find = systemFinder()
+	if s.opt.userOf == nil {
+		s.opt.userOf = userOf
+	}
 	s.front = newFront(o.Log)
 	s.gate = gate{rules: o.Rules, hold: o.Hold}
 	s.tls = &tls.Config{GetConfigForClient: chooseConfig, MinVersion: tls.VersionTLS10}
