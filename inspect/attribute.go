@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -44,7 +45,10 @@ func (c *Case) attributed() answerer {
 		}
 		return fromHit(h)
 	}
-	for _, h := range vendors.Answerers(c.exchange()) {
+	answerers := vendors.Answerers(c.exchange())
+	// A product built on another shows the other's marks too: who asks for more is the more exact.
+	slices.SortStableFunc(answerers, func(a, b vendors.Hit) int { return cmp.Compare(len(b.Conds), len(a.Conds)) })
+	for _, h := range answerers {
 		if !c.alsoWhenAccepted(h.Quotes) || h.Basis == "code" {
 			return fromHit(h)
 		}

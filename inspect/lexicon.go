@@ -47,7 +47,7 @@ var lexicon = []sense{
 	means(CORSOriginDenied, flow.Certain, `\bcors\b.*\b(origin|request|policy|blocked|not allowed|invalid|denied|rejected|disallowed)\b|\b(invalid|not allowed by|blocked by|disallowed) cors\b|\borigin is not allowed\b`),
 	means(CSRFMissing, flow.Certain, `\bmust contain (an? )?(\w+ )?(csrf|xsrf)\b|\b(csrf|xsrf|crumb|anti ?forgery|authenticity token|request verification token|cross site request forgery)\b.*\b(missing|not (set|found|present|provided|supplied|sent|included)|required|absent|no valid|was empty|empty)\b|\b(missing|no|no valid|without|required?) (\w+ ){0,3}(csrf|xsrf|crumb|anti ?forgery|authenticity)\b`).
 		unless(`missing or (incorrect|invalid|wrong|bad)|invalid or missing|not match or is missing`),
-	means(CSRFMismatch, flow.Likely, `\bform token is (invalid|expired)\b|\binvalid (form|security) token\b|\bunable to verify your data submission\b|\b(csrf|xsrf|crumb|anti ?forgery|authenticity token|request verification token|cross site request forgery|forged)\b`),
+	means(CSRFMismatch, flow.Likely, `\bform has already been processed or no token\b|\bform token is (invalid|expired)\b|\binvalid (form|security) token\b|\bunable to verify your data submission\b|\b(csrf|xsrf|crumb|anti ?forgery|authenticity token|request verification token|cross site request forgery|forged)\b`),
 	means(OriginMismatch, flow.Likely, `\b(origin|referr?er)\b (\w+ ){0,5}(not allowed|not permitted|invalid|mismatch|not trusted|untrusted|forbidden|does not match|denied|missing|rejected|not in|not authorized|blocked)|\b(invalid|bad|unknown|untrusted|forbidden|disallowed|missing|wrong) (request )?(origin|referr?er)\b|\bhot ?link(ing|ed)?\b|\borigin (\w+ )?(allowlist|whitelist)\b`).
 		unless(`\bapi key\b|\bkey\b`),
 

@@ -37,7 +37,7 @@ func (c *Case) refused() bool {
 // softStatuses are those under which applications refuse what others answer
 // with 403; a plain 404 or 5xx is none of them.
 var softCauses = Any(CSRFMissing, CSRFMismatch, OriginMismatch, CORSOriginDenied, HostMismatch, GeoBlocked, IPDenied, ContentPolicy,
-	InvalidAPIKey, MissingAPIKey, APIKeyRestricted, ExpiredToken, InsufficientScope, QuotaExhausted, Subscription, RateLimit, DLPBlocked, StepUpRequired, WAFRule)
+	InvalidAPIKey, MissingAPIKey, APIKeyRestricted, ExpiredToken, InsufficientScope, QuotaExhausted, Subscription, RateLimit, DLPBlocked, StepUpRequired, WAFRule, SignatureMismatch, ClockSkew)
 
 // softly finds refusals in answers whose status is none.
 func (c *Case) softly() bool {
@@ -51,6 +51,14 @@ func (c *Case) softly() bool {
 	case 400, 402, 406, 409, 412, 422, 423, 424, 428, 498:
 		for _, f := range lexiconFindings(c, false) {
 			if f.Confidence >= flow.Likely && softCauses(f.Cause) || f.Confidence == flow.Certain && credentialCauses(f.Cause) && m.Status != 409 && m.Status != 412 {
+				return true
+			}
+		}
+		for _, l := range c.Logs {
+			if l.Tied == "near" || !negative(l.Text) || accessLine.MatchString(l.Text) {
+				continue // another request's, perhaps
+			}
+			if f, ok := c.readPhrase(logPhrase(l), true); ok && f.Confidence >= flow.Likely && softCauses(f.Cause) {
 				return true
 			}
 		}

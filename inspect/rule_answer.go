@@ -110,6 +110,10 @@ func (c *Case) inContext(f *Finding) {
 			f.Cause = SignatureMismatch // of the request: there is no token with a signature
 			return
 		}
+		if c.auth(c.Flow) == nil && c.unsafe() && len(cookies(c.req())) > 0 && strings.HasSuffix(strings.ToLower(f.Summary), "token mismatch") {
+			f.Cause, f.Confidence = CSRFMismatch, flow.Likely // of a form in a session: there is no other token to match
+			return
+		}
 		if len(creds) == 0 {
 			// Nothing was sent: what is invalid is its absence, or a token in the body.
 			f.Cause, f.Confidence = MissingToken, flow.Likely

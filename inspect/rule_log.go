@@ -19,8 +19,7 @@ Lines of known products are read by the data files; this rule reads the words of
 			if len(fs) > 20 || !negative(l.Text) || accessLine.MatchString(l.Text) {
 				continue
 			}
-			p := phrase{text: clip(l.Text, maxPhraseText), words: words(l.Text[:min(len(l.Text), 1000)]), quote: Evidence{Where: "log:" + l.Label + ":" + strconv.Itoa(l.N), Quote: l.Text}}
-			f, ok := c.readPhrase(p, true)
+			f, ok := c.readPhrase(logPhrase(l), true)
 			if !ok {
 				continue
 			}
@@ -33,6 +32,10 @@ Lines of known products are read by the data files; this rule reads the words of
 		}
 		return fs
 	},
+}
+
+func logPhrase(l Line) phrase {
+	return phrase{text: clip(l.Text, maxPhraseText), words: words(l.Text[:min(len(l.Text), 1000)]), quote: Evidence{Where: "log:" + l.Label + ":" + strconv.Itoa(l.N), Quote: l.Text}}
 }
 
 // accessLine is a line of an access log: it says that, not why.
