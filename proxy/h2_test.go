@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"log"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,41 +22,6 @@ import (
 	"github.com/why403/why403/proxy/h2"
 	"github.com/why403/why403/proxy/wire"
 )
-
-// h2origin is a server of HTTP/2 as Go has it.
-func (l *lab) h2origin(handler http.HandlerFunc) *origin {
-	config := l.origins.config()
-	config.NextProtos = []string{"h2", "http/1.1"}
-	return l.origin(config, func(p *peer) {
-		p.Conn.(*tls.Conn).Handshake()
-		(&http2.Server{MaxConcurrentStreams: 1000}).ServeConn(p.Conn, &http2.ServeConnOpts{Handler: handler, BaseConfig: &http.Server{ErrorLog: log.New(io.Discard, "", 0)}})
-	})
-}
-
-// h2client is a client of HTTP/2 as Go has it, in an intercepted tunnel to o.
-func (l *lab) h2client(o *origin) *http2.ClientConn {
-	l.t.Helper()
-	p := l.secure(l.connect(o.addr), "app.test", "h2", "http/1.1")
-	if got := p.Conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; got != "h2" {
-		l.t.Fatalf("agreed on %q", got)
-	}
-	p.SetDeadline(time.Now().Add(patience))
-	c, err := (&http2.Transport{DisableCompression: true, StrictMaxConcurrentStreams: true}).NewClientConn(p.Conn)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.t.Cleanup(func() { c.Close(); p.Close() })
-	return c
-}
-
-func h2request(t testing.TB, method, url string, body io.Reader) *http.Request {
-	t.Helper()
-	r, err := http.NewRequest(method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
 
 func TestHTTP2IsAgreedOnAsTheOriginDoes(t *testing.T) {
 	l := newLab(t)
@@ -292,67 +256,6 @@ func TestHTTP2LargeHeader(t *testing.T) {
 	}
 }
 
-// raw joins a client and an origin that are written frame by frame.
-type rawPair struct {
-	client, origin *http2.Framer
-	c, o           *peer
-}
-
-func (l *lab) rawH2() *rawPair {
-	l.t.Helper()
-	config := l.origins.config()
-	config.NextProtos = []string{"h2"}
-	came, leave := make(chan *peer, 1), make(chan bool)
-	o := l.origin(config, func(p *peer) {
-		p.take(len(h2.Preface))
-		came <- p
-		<-leave
-	})
-	l.t.Cleanup(func() { close(leave) })
-	p := l.secure(l.connect(o.addr), "app.test", "h2")
-	p.SetDeadline(time.Now().Add(patience))
-	p.send(h2.Preface)
-	r := &rawPair{c: p}
-	select {
-	case r.o = <-came:
-	case <-time.After(patience):
-		l.t.Fatal("nothing came to the origin")
-	}
-	r.client, r.origin = http2.NewFramer(p, p.br), http2.NewFramer(r.o, r.o.br)
-	return r
-}
-
-// ask sends a request on a stream, whose end is yet to come.
-func (r *rawPair) ask(stream uint32, path string) {
-	block := h2.NewEncoder().Block(flow.Header{{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "https"}, {Name: ":path", Value: path}, {Name: ":authority", Value: "app.test"}})
-	r.client.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block, EndHeaders: true})
-}
-
-func (r *rawPair) answer(stream uint32, status string, end bool) {
-	r.origin.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: h2.NewEncoder().Block(flow.Header{{Name: ":status", Value: status}}), EndHeaders: true, EndStream: end})
-}
-
-// until reads frames up to one of type T.
-func until[T http2.Frame](t testing.TB, f *http2.Framer) (got T) {
-	t.Helper()
-	for {
-		frame, err := f.ReadFrame()
-		if err != nil {
-			t.Fatalf("no %T came: %v", got, err)
-		}
-		if got, ok := frame.(T); ok {
-			return got
-		}
-	}
-}
-
-// hasty are limits that no test has to wait for.
-func hasty() limits {
-	l := usual
-	l.half, l.linger = 50*time.Millisecond, 50*time.Millisecond
-	return l
-}
-
 func TestHTTP2StreamsThatAreBrokenOff(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -472,10 +375,7 @@ func TestHTTP2OriginThatIsNotThere(t *testing.T) {
 				t.Fatalf("agreed on %q", got)
 			}
 			if c.agreed == "h2" {
-				cc, err := (&http2.Transport{}).NewClientConn(p.Conn)
-				if err != nil {
-					t.Fatal(err)
-				}
+				cc := l.speakH2(p, "https")
 				resp, err := cc.RoundTrip(h2request(t, "POST", "https://app.test/x", strings.NewReader("body")))
 				if err != nil {
 					t.Fatal(err)
@@ -523,15 +423,9 @@ func TestAClientThatAgreesOnHTTP2AndSpeaksSomethingElse(t *testing.T) {
 func TestHTTP2WithoutTLS(t *testing.T) {
 	l := newLab(t)
 	o := l.origin(nil, func(p *peer) {
-		(&http2.Server{}).ServeConn(p.Conn, &http2.ServeConnOpts{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprint(w, r.Proto, r.Host)
-		})})
+		serveH2(p.Conn, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto, r.Host) })
 	})
-	p := l.connect(o.addr)
-	c, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(p.Conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := l.speakH2(l.connect(o.addr), "http")
 	resp, err := c.RoundTrip(h2request(t, "GET", "http://"+o.addr+"/x", nil))
 	if err != nil {
 		t.Fatal(err)
@@ -547,10 +441,7 @@ func TestHTTP2WithoutTLS(t *testing.T) {
 
 func TestHTTP2ToTheProxysOwnPort(t *testing.T) {
 	l := newLab(t)
-	c, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(l.dial().Conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := l.speakH2(l.dial(), "http")
 	resp, err := c.RoundTrip(h2request(t, "GET", "http://app.test/x", nil))
 	if err != nil {
 		t.Fatal(err)
@@ -582,15 +473,9 @@ func TestHTTP2InFrontOfAServer(t *testing.T) {
 			}
 			l := newLab(t, func(o *Options) { o.Reverse = aim })
 			l.originOn(ln, config, func(p *peer) {
-				if s, ok := p.Conn.(*tls.Conn); ok {
-					s.Handshake()
-				}
-				(&http2.Server{}).ServeConn(p.Conn, &http2.ServeConnOpts{Handler: http.HandlerFunc(handler), BaseConfig: &http.Server{ErrorLog: log.New(io.Discard, "", 0)}})
+				serveH2(p.Conn, handler)
 			})
-			cc, err := (&http2.Transport{AllowHTTP: true}).NewClientConn(l.dial().Conn)
-			if err != nil {
-				t.Fatal(err)
-			}
+			cc := l.speakH2(l.dial(), "http")
 			resp, err := cc.RoundTrip(h2request(t, "GET", "http://called.test/x", nil))
 			if err != nil {
 				t.Fatal(err)

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,8 +11,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/net/http2"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/filter"
@@ -27,7 +26,7 @@ func mirror(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Sum", fmt.Sprint(len(b)))
 }
 
-func ask(t testing.TB, c *http2.ClientConn, method, path, body string) (*http.Response, string) {
+func ask(t testing.TB, c *http.ClientConn, method, path, body string) (*http.Response, string) {
 	t.Helper()
 	q := h2request(t, method, "https://app.test"+path, strings.NewReader(body))
 	q.Header.Set("X-A", "1")
@@ -140,12 +139,10 @@ func TestHeldHTTP2ThatIsDroppedOrGivenUp(t *testing.T) {
 	if err := receive(t, failed); err == nil {
 		t.Error("a dropped answer came")
 	}
-	q := h2request(t, "POST", "https://app.test/", strings.NewReader("x"))
-	gone := make(chan struct{})
-	q.Cancel = gone
-	go post(q)
+	ctx, leave := context.WithCancel(t.Context())
+	go post(h2request(t, "POST", "https://app.test/", strings.NewReader("x")).WithContext(ctx))
 	next(t, g)
-	close(gone)
+	leave()
 	receive(t, failed)
 	if f := l.tape.done(t, 3).flow; f.Err == nil || f.Err.Side != "client" {
 		t.Errorf("recorded %v", f.Err)
@@ -165,7 +162,7 @@ func TestABreakpointThatComesLater(t *testing.T) {
 		t.Errorf("recorded %q %v", f.Altered, f.Fidelity)
 	}
 	g.SetPoints([]hold.Point{requests})
-	eventually(t, func() bool { return !c.CanTakeNewRequest() }, func() string { return "the client was not told to go on elsewhere" })
+	eventually(t, func() bool { return c.Err() != nil || c.Available() == 0 }, func() string { return "the client was not told to go on elsewhere" })
 	c = l.h2client(o)
 	answered := make(chan bool)
 	go func() { ask(t, c, "POST", "/held", ""); close(answered) }()

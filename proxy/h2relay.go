@@ -407,9 +407,8 @@ func (l *h2relay) settle() {
 
 // h2unread is what is recorded of a connection whose streams cannot be told apart any more.
 type h2unread struct {
-	id       flow.ID
-	f        flow.Flow
-	from, to int64 // bytes moved before
+	id flow.ID
+	f  flow.Flow
 }
 
 // lose records the streams that are open as far as they were read, and the rest of the connection as a tunnel.
