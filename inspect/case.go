@@ -66,7 +66,8 @@ type Hit struct {
 
 // Breach is one way in which the request breaks the API's contract.
 type Breach struct {
-	Part    string // "path", "method", "header", "query", "body", "security"
+	Part    string // "path", "method", "header", "query", "cookie", "body", "content-type", "security"
+	Name    string // of the parameter, the credential, or the place in the body
 	Message string
 	Where   string
 	Quote   string

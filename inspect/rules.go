@@ -37,6 +37,7 @@ var Rules = []*Rule{
 	malformedBody,
 	bodyTooLarge,
 	schemaViolation,
+	contractBroken,
 	staleCookie,
 	credentialTimeline,
 	// around it: items 9 to 21

@@ -29,8 +29,8 @@ var now = time.Date(2026, 6, 2, 10, 15, 30, 0, time.UTC)
 //
 // A case is a few sections: NAME/request and NAME/response are the judged flow,
 // NAME/success/… the accepted one, NAME/before -30s/… and NAME/after 2s/…
-// others of the host, NAME/log LABEL lines of a log, NAME/want what the rule
-// says. A missing response is an empty 403; JWT({…},{…}) stands for a token.
+// others of the host, NAME/log LABEL lines of a log, NAME/contract breaches of the
+// contract (part, name, where, quote and message), NAME/want what the rule says. A missing response is an empty 403; JWT({…},{…}) stands for a token.
 func TestRules(t *testing.T) {
 	for _, r := range Rules {
 		t.Run(r.Name, func(t *testing.T) {
@@ -181,6 +181,13 @@ func testCase(t *testing.T, ar *txtar.Archive, name string) *Case {
 		if label, ok := strings.CutPrefix(rest, "log "); ok {
 			for n, l := range strings.Split(strings.TrimSuffix(string(f.Data), "\n"), "\n") {
 				c.Logs = append(c.Logs, Line{Label: label, N: n + 1, Time: now, Text: l, Tied: "request"})
+			}
+			continue
+		}
+		if rest == "contract" {
+			for l := range strings.SplitSeq(strings.TrimSuffix(string(f.Data), "\n"), "\n") {
+				p := strings.SplitN(l, " | ", 5)
+				c.Contract = append(c.Contract, Breach{Part: p[0], Name: p[1], Where: p[2], Quote: p[3], Message: p[4]})
 			}
 			continue
 		}

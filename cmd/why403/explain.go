@@ -18,6 +18,7 @@ const softMemory = 256 << 20
 func newExplain(std stdio) *cobra.Command {
 	format := "text"
 	var logFiles []string
+	var contract contractFlags
 	cmd := &cobra.Command{
 		Use:   "explain FILE...",
 		Short: "Say why the refused requests in a file were refused",
@@ -31,6 +32,7 @@ Exit status 3 when a refusal was found, 0 when there was none.`,
 		Example: `why403 explain page.har
 curl -sv https://api.example/orders -d @order.json 2>&1 | why403 explain -
 why403 explain page.har --log nginx=/var/log/nginx/error.log
+why403 explain page.har --openapi openapi.yaml
 why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 		Args: filesNeeded,
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -46,7 +48,10 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 			if err != nil {
 				return err
 			}
-			o := explain.Options{Logs: explain.FromLogs(sources)}
+			o, err := contract.read(explain.Options{Logs: explain.FromLogs(sources)})
+			if err != nil {
+				return err
+			}
 			var all []inspect.Explained
 			for _, name := range files {
 				if name, err = sessionName(name); err != nil {
@@ -79,6 +84,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 		},
 	}
 	cmd.Flags().StringArrayVar(&logFiles, "log", nil, "`[LABEL=]FILE` of a server's log; its lines are matched to the flows by ids, time and path")
+	contract.add(cmd.Flags())
 	cmd.Flags().StringVar(&format, "format", format, "text, json or markdown")
 	return cmd
 }

@@ -34,6 +34,7 @@ type proxyFlags struct {
 	tlsMax     tlsVersion
 	requestID  bool
 	logs       logFlags
+	contract   contractFlags
 }
 
 func (o *proxyFlags) add(flags *pflag.FlagSet) {
@@ -52,6 +53,7 @@ func (o *proxyFlags) add(flags *pflag.FlagSet) {
 	o.addTLS(flags)
 	flags.BoolVar(&o.requestID, "inject-request-id", false, "add an X-Request-Id to requests without an id of their own, to find them in the server's log")
 	o.logs.add(flags)
+	o.contract.add(flags)
 	flags.StringVar(&o.rules, "rules", "", "`file` with rules that change messages on their way (default: the section rules of the configuration)")
 	flags.Var(&o.maxBody, "max-body", "`size` up to which one body is kept, such as 64MB")
 }

@@ -120,10 +120,14 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 	if tell == nil {
 		tell = s.remarks.add
 	}
+	with, err := o.contract.read(explain.Options{Settled: p.settled})
+	if err != nil {
+		return nil, err
+	}
 	if s.feed, err = o.logs.follow(tell); err != nil {
 		return nil, err
 	}
-	s.worker = explain.NewWorker(s.store, heed(explain.Options{Settled: p.settled}, s.feed))
+	s.worker = explain.NewWorker(s.store, heed(with, s.feed))
 	return s, nil
 }
 

@@ -36,6 +36,9 @@ type Options struct {
 	// LogsChanged gives a channel that is closed when new lines come, of logs that are
 	// followed: a Worker then explains what they belong to once more. nil: no lines come.
 	LogsChanged func() <-chan struct{}
+	// Contract compares a flow's request with the API's contract; nil: there is none.
+	// The flow's bodies are decoded.
+	Contract func(f *flow.Flow) []inspect.Breach
 	// Settled is told by a Worker of each flow that is on disk and about which
 	// all is said that can be: refused rows have their verdict. The Worker waits
 	// for it; a row that changes later may come again. nil: nobody asks.
@@ -134,7 +137,12 @@ func explainCase(c inspect.Case, o Options) inspect.Explained {
 	if o.Logs != nil {
 		c.Logs = o.Logs(c.Flow)
 	}
-	e, _ := inspect.Explain(c)
+	e, needs := inspect.Explain(c)
+	if o.Contract != nil && slices.Contains(needs, inspect.NeedContract) {
+		if c.Contract = o.Contract(c.Flow); len(c.Contract) > 0 {
+			e, _ = inspect.Explain(c)
+		}
+	}
 	e.Logs = c.Logs
 	return e
 }
