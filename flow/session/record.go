@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,11 @@ func encodeRecord(f *flow.Flow) []byte {
 			if m.Head == nil {
 				n += m.Header.Size()
 			}
+		}
+	}
+	for _, t := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
+		if t != nil {
+			n += 192 + len(t.JA3) + 128*len(t.Chain)
 		}
 	}
 	e := &encoder{b: make([]byte, 0, n)}
@@ -82,9 +88,10 @@ func (e *encoder) second(f *flow.Flow) {
 			continue
 		}
 		e.uint(uint64(len(t.Chain)) + 1)
+		said := names{t.Subject, t.Issuer}
 		for _, c := range t.Chain {
-			e.str(c.Subject)
-			e.str(c.Issuer)
+			e.name(&said, c.Subject)
+			e.name(&said, c.Issuer)
 			e.time(c.NotAfter)
 		}
 	}
@@ -103,13 +110,40 @@ func (d *decoder) second(f *flow.Flow) {
 		t.Wanted = d.bool()
 		if n := d.length(); n >= 0 {
 			t.Chain = make([]flow.Certificate, 0, min(n, flow.MaxChain))
+			said := names{t.Subject, t.Issuer}
 			for range n {
-				if t.Chain = append(t.Chain, flow.Certificate{Subject: d.str(), Issuer: d.str(), NotAfter: d.time()}); d.bad {
+				if t.Chain = append(t.Chain, flow.Certificate{Subject: d.name(&said), Issuer: d.name(&said), NotAfter: d.time()}); d.bad {
 					return
 				}
 			}
 		}
 	}
+}
+
+// names are those of a chain so far: each is the issuer of the one before it, so most are said twice.
+type names []string
+
+// name is the place of s among those said, from 1, or 0 and s.
+func (e *encoder) name(said *names, s string) {
+	i := slices.Index(*said, s) + 1
+	if e.uint(uint64(i)); i == 0 {
+		e.str(s)
+		*said = append(*said, s)
+	}
+}
+
+func (d *decoder) name(said *names) string {
+	i := d.uint()
+	switch {
+	case i == 0:
+		s := d.str()
+		*said = append(*said, s)
+		return s
+	case i > uint64(len(*said)):
+		d.bad = true
+		return ""
+	}
+	return (*said)[i-1]
 }
 
 func marks(t *flow.TLS) [4]*string {
