@@ -54,7 +54,7 @@ func path(target string) string {
 }
 
 func (l *lab) budget(th *theme, b *line) string {
-	if l.stage == labReading {
+	if l.stage == labReading || l.plan.Against != "" {
 		return b.end()
 	}
 	b.put(th.muted, "budget ")

@@ -108,6 +108,9 @@ func verdict(th *theme, p *writer, d *dossier, checks bool) {
 		}
 	}
 	p.blank()
+	if d.row.ProvenBy != 0 && d.row.Comment != "" {
+		p.say(p.label(th, "proof", labelWidth), labelWidth, th.good, safe.Of(d.row.Comment))
+	}
 	if v.Fix != nil {
 		p.say(append(p.label(th, "fix", labelWidth), lit(th.key, keyOf(applyFix)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of(v.Fix.Summary))
 	}

@@ -57,7 +57,7 @@ func MakePlan(in Input, o Options) Plan {
 	p.Requests = max(min(p.Requests, o.Max), 1)
 	p.Usually = min(p.Usually, p.Requests)
 	if in.Refused.Request != nil && changesThings(in.Refused.Request.Method) {
-		p.Accepted = p.Requests - 2
+		p.Accepted = p.Requests - 1
 		if in.Accepted == nil {
 			p.Accepted = 1
 		}

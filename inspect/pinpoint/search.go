@@ -37,7 +37,13 @@ func smallest(n, first int, need []int, holds func([]int) bool, stop func() bool
 				lo = mid
 			}
 		}
-		if stop() || top == 0 || !shown && !holds(with(top, need)) {
+		if stop() || top == 0 {
+			return nil, false
+		}
+		if alone := sorted(append(slices.Clone(need), top-1)); !shown && holds(alone) {
+			return alone, true
+		}
+		if !shown && !holds(with(top, need)) {
 			return nil, false
 		}
 		need = append(need, top-1)
