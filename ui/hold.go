@@ -152,12 +152,16 @@ func (m *model) resumeAll() {
 // editHeld opens the editor on a held message.
 func (m *model) editHeld(h hold.Held) {
 	m.dialogs = nil
-	m.list.place(h.ID)
+	if m.list.cur != h.ID {
+		m.list.place(h.ID)
+	}
 	m.o.Hold.Extend(h.ID, h.Stage) // should it be gone, the next look tells
 	var partner *flow.Flow
 	var c compare
 	if d := m.inspector.d; d != nil && d.row.ID == h.ID && h.Stage == filter.Requests {
-		partner, c = d.partner, d.compare
+		if partner = d.partner; partner != nil {
+			c = comparison(h.Flow, partner, nil) // the session has not seen its body yet
+		}
 	}
 	m.editor = newHeldEditor(h, partner, c)
 	m.editor.extended = m.now

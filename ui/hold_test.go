@@ -322,7 +322,9 @@ func TestRulesAreListedAndSwitched(t *testing.T) {
 	s, book := playRules(t, path)
 	s.press("R")
 	s.sees("Rewrite rules", "● send the CSRF header", "set X-CSRFToken", "○ answer 200 from cart.json", "● status 200", "responses, status:403", "saved in")
+	s.sees("2 rules on")
 	s.press("j", "space", "K")
+	s.sees("3 rules on")
 	s.press("j", "j", "d", "enter")
 	rules := book.Rules()
 	if len(rules) != 2 || rules[0].Answer == nil || rules[0].Disabled || rules[1].Name != "send the CSRF header" {

@@ -145,6 +145,9 @@ func (m *model) header(w int) string {
 	if n := len(m.held); n > 0 {
 		l.gap(3).text(th.warn, safe.Of(heldCount(n)))
 	}
+	if n := m.o.Rules.On(); n > 0 { // nobody is to wonder who changes things
+		l.gap(3).text(th.warn, safe.Of(plural(int64(n), "rule"))).put(th.muted, " on")
+	}
 	if m.stats.NotKept > 0 {
 		l.gap(3).text(th.bad, safe.Of("! "+count(int64(m.stats.NotKept))+" not kept"))
 	}

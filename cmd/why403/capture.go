@@ -68,6 +68,9 @@ func runCapture(ctx context.Context, std stdio, o proxyFlags, c capture) error {
 	defer s.close()
 	s.announce("capture", &o)
 	fmt.Fprintf(std.err, "why403: listening on %s, recording to %s\n", s.address(), s.store.Stats().Path)
+	if n := s.rules.On(); n > 0 { // nobody is to wonder who changes things
+		fmt.Fprintf(std.err, "why403: rewrite rules at work: %d, of %s\n", n, s.rules.Path())
+	}
 	if s.caFile != "" {
 		fmt.Fprintf(std.err, "why403: clients trust it with %s\n", s.caFile)
 	}

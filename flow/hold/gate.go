@@ -15,7 +15,7 @@ import (
 
 const (
 	// DefaultPatience is how long a message waits for an answer before it goes on unchanged.
-	DefaultPatience = 2 * time.Minute
+	DefaultPatience = 5 * time.Minute
 	// DefaultMost is how many messages wait at once.
 	DefaultMost = 100
 )

@@ -53,6 +53,14 @@ func (b *Book) Set() *Set {
 	return b.set.Load()
 }
 
+// On is how many rules are at work.
+func (b *Book) On() int {
+	if s := b.Set(); s != nil {
+		return len(s.steps[0]) + len(s.steps[1])
+	}
+	return 0
+}
+
 // Rules are all rules, in their order.
 func (b *Book) Rules() []Rule {
 	b.mu.Lock()
