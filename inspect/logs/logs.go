@@ -210,11 +210,19 @@ func (q Query) gap(g *group) (time.Duration, bool) {
 
 var requestLine = regexp.MustCompile(`\b(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS|CONNECT|PROPFIND)\s+"?((?:https?://[^\s"?]*?)?(/[^\s"?\\]*))`)
 
+// Fields of structured lines (JSON, logfmt, ModSecurity's brackets) that name the
+// request. A "path" may also be a file's: it counts beside a method alone.
+var (
+	uriField    = regexp.MustCompile(`(?:"(?:uri|url|request_?uri|http\.(?:target|url))"\s*:\s*"|\b(?:uri|url|request_uri)="?|\[uri ")(?:https?://[^/\s"]*)?(/[^\s"?\\\]]*)`)
+	pathField   = regexp.MustCompile(`(?:"(?:path|request_?path|http\.path)"\s*:\s*"|\bpath="?)(/[^\s"?\\]*)`)
+	methodField = regexp.MustCompile(`(?:"(?:method|http\.method|request_method|verb)"\s*:\s*"|\b(?:method|verb)="?)([A-Z]{3,10})\b`)
+)
+
 // mentions says whether text speaks of this path and method, of others, or of none.
 func mentions(text string, q Query) (path, method answer) {
 	for _, m := range requestLine.FindAllStringSubmatch(text, 20) {
 		p := no
-		if m[3] == q.Path || strings.HasSuffix(m[2], q.Path) && q.Path != "/" {
+		if whole := strings.TrimRight(m[3], ":;,.)'"); m[3] == q.Path || whole == q.Path || strings.HasSuffix(m[2], q.Path) && q.Path != "/" {
 			p = yes
 		}
 		if p == yes && m[1] == q.Method {
@@ -225,8 +233,27 @@ func mentions(text string, q Query) (path, method answer) {
 	if path == no {
 		return no, no
 	}
+	if m := methodField.FindStringSubmatch(text); m != nil {
+		method = no
+		if m[1] == q.Method {
+			method = yes
+		}
+	}
+	fields := uriField.FindAllStringSubmatch(text, 20)
+	if method != silent {
+		fields = append(fields, pathField.FindAllStringSubmatch(text, 20)...)
+	}
+	for _, m := range fields {
+		if m[1] == q.Path || strings.HasSuffix(m[1], q.Path) && q.Path != "/" {
+			return yes, method
+		}
+		path = no
+	}
+	if path == no {
+		return no, no
+	}
 	if q.Path != "" && q.Path != "/" && holdsPath(text, q.Path) {
-		return yes, silent
+		return yes, method
 	}
 	return silent, silent
 }
