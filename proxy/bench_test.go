@@ -24,7 +24,7 @@ func (c *counter) End(_ flow.ID, _ flow.Outcome) { c.ended.Add(1) }
 // bench runs f with a client that goes directly, with one that goes through the
 // proxy, and with one that goes through it into a session file.
 func bench(b *testing.B, handler http.HandlerFunc, f func(b *testing.B, client *http.Client, url string)) {
-	for _, scheme := range []string{"http", "https"} {
+	for _, scheme := range []string{"http", "https", "h2"} {
 		for _, way := range []string{"direct", "through", "durable"} {
 			b.Run(scheme+"/"+way, func(b *testing.B) {
 				count := &counter{}
@@ -34,7 +34,8 @@ func bench(b *testing.B, handler http.HandlerFunc, f func(b *testing.B, client *
 				}
 				l := newLab(b, func(o *Options) { o.Store = store })
 				server := httptest.NewUnstartedServer(handler)
-				if scheme == "https" {
+				if scheme != "http" {
+					server.EnableHTTP2 = scheme == "h2"
 					server.TLS = l.origins.config()
 					server.StartTLS()
 				} else {
@@ -46,6 +47,7 @@ func bench(b *testing.B, handler http.HandlerFunc, f func(b *testing.B, client *
 					tr = l.client().Transport.(*http.Transport)
 					tr.MaxIdleConnsPerHost, tr.DisableCompression = 64, true
 				}
+				tr.ForceAttemptHTTP2 = scheme == "h2"
 				defer tr.CloseIdleConnections()
 				f(b, &http.Client{Transport: tr}, server.URL)
 				if way == "through" {

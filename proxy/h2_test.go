@@ -491,6 +491,25 @@ func TestHTTP2InFrontOfAServer(t *testing.T) {
 	}
 }
 
+func TestHTTP2ThatNamesTheServer(t *testing.T) {
+	ln := listen(t)
+	aim := &url.URL{Scheme: "http", Host: ln.Addr().String()}
+	l := newLabWith(t, hasty(), func(o *Options) { o.Reverse, o.RewriteHost = aim, true })
+	l.originOn(ln, nil, func(p *peer) {
+		serveH2(p.Conn, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Host) })
+	})
+	resp, err := l.speakH2(l.dial(), "http").RoundTrip(h2request(t, "GET", "http://called.test/x", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := io.ReadAll(resp.Body); string(b) != aim.Host {
+		t.Errorf("the server was called %q", b)
+	}
+	if f := l.tape.done(t, 1).flow; f.Request.Header.Has(":authority") || !slices.Contains(f.Altered, hostAltered("called.test", aim.Host)) {
+		t.Errorf("recorded %+v %q", f.Request, f.Altered)
+	}
+}
+
 func TestWebSocketOverHTTP2(t *testing.T) {
 	l := newLab(t)
 	r := l.rawH2()

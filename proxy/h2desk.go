@@ -3,13 +3,11 @@ package proxy
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/why403/why403/flow/filter"
 	"github.com/why403/why403/proxy/h2"
@@ -86,6 +84,9 @@ func (e *h2end) start(conn net.Conn, r *wire.Reader, p *h2.Parser) {
 func (c *client) interceded() bool {
 	return c.s.gate.wants(filter.Requests) || c.s.gate.wants(filter.Responses)
 }
+
+// renames reports whether requests are to name another host than the client does.
+func (c *client) renames() bool { return c.reversed && c.s.opt.RewriteHost }
 
 // run serves the connection to its end.
 func (d *h2desk) run() {
@@ -380,46 +381,4 @@ func (d *h2desk) admit(e *h2.Event, rec *h2stream) {
 func withoutPush(list []h2.Setting) []h2.Setting {
 	out := slices.DeleteFunc(slices.Clone(list), func(s h2.Setting) bool { return s.ID == h2.SettingEnablePush })
 	return slices.Insert(out, min(1, len(out)), h2.Setting{ID: h2.SettingEnablePush})
-}
-
-// farewell has the client of a relay open its next stream on another
-// connection, one with a desk, when rules or breakpoints have come meanwhile.
-func (l *h2relay) farewell() {
-	if l.parted || !l.c.interceded() || !l.origin.writing.TryLock() { // in the middle of a frame, or lost: later
-		return
-	}
-	l.parted = true
-	defer l.origin.writing.Unlock()
-	l.c.conn.Write(h2.AppendGoAway(nil, h2.MaxStreamID, h2.NoError, fmt.Sprintf("why403 now looks into requests to %s", l.c.authority)))
-}
-
-// gateEvery is how often a relay looks whether there are rules or breakpoints now.
-const gateEvery = 250 * time.Millisecond
-
-// watchGate says farewell when it is time to, until stop is called.
-func (l *h2relay) watchGate() (stop func()) {
-	if g := &l.c.s.gate; g.rules == nil && g.hold == nil {
-		return func() {}
-	}
-	var mu sync.Mutex
-	over := false
-	mu.Lock()
-	defer mu.Unlock()
-	var t *time.Timer
-	t = time.AfterFunc(gateEvery, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return
-		}
-		if l.farewell(); !l.parted {
-			t.Reset(gateEvery)
-		}
-	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
-		t.Stop()
-	}
 }
