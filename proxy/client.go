@@ -186,7 +186,7 @@ func (c *client) reject(start time.Time, head *wire.Head, f *wire.Fault, hint st
 // rejected records what could not be passed on.
 func (c *client) rejected(start time.Time, head *wire.Head, f *wire.Fault, answer *flow.Message) {
 	fl := &flow.Flow{Kind: flow.Rejected, Scheme: "http", Conn: c.facts, Times: flow.Timings{Start: start}}
-	if c.inside {
+	if c.authority != "" {
 		fl.Scheme, fl.Authority = c.scheme, c.authority
 	}
 	fl.Request = rawMessage(head)

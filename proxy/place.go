@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/why403/why403/flow"
 	"github.com/why403/why403/proxy/wire"
 )
 
@@ -63,6 +64,7 @@ func (c *client) tunnelToPlace(x *exchange) bool {
 		}
 		return false
 	}
+	c.scheme, c.authority, c.target = "https", flow.Canonical("https", x.req.Authority), x.target // for the row
 	f := &wire.Fault{Reason: notProxied, Text: Place + " is this proxy itself, and speaks plain HTTP only: the client asked for " + clip(x.req.Target)}
 	if x.socks {
 		c.conn.Write(socksReply(wire.SocksFailed))

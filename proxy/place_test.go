@@ -88,7 +88,7 @@ func TestThePlaceRefuses(t *testing.T) {
 		t.Errorf("SOCKS5: got %q", got)
 	}
 	for id := range flow.ID(2) {
-		if f := l.tape.done(t, id+1).flow; f.Kind != flow.Rejected || !strings.Contains(f.Err.Text, "this proxy itself") {
+		if f := l.tape.done(t, id+1).flow; f.Kind != flow.Rejected || f.URL() != "https://why403.test" && f.URL() != "https://why403.test/" || !strings.Contains(f.Err.Text, "this proxy itself") {
 			t.Errorf("recorded %s %v", f.Kind, f.Err)
 		}
 	}

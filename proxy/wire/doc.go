@@ -13,6 +13,8 @@
 //     and 11.2) is a *Fault and never sent on.
 //   - Forward first, record second: bytes reach the other side before the
 //     recorder sees them.
+//   - What a Reader read and what an Outlet or Upstream wrote is summed up, so
+//     that one can be compared with the other (Sum).
 //   - Bounds: a head is at most MaxHead bytes, a chunk-size line maxChunkLine,
 //     a trailer section maxTrailers. A copy holds one buffer of bufferSize and
 //     at most flow.PartSize of content that the recorder has not seen yet.
