@@ -285,6 +285,9 @@ func merge(old []byte, rules []Rule) ([]byte, error) {
 	if err := yaml.Unmarshal(old, &doc); err != nil {
 		return nil, tidy(err)
 	}
+	if len(doc.Content) > 0 && doc.Content[0].Style&yaml.FlowStyle != 0 && len(doc.Content[0].Content) > 0 {
+		return nil, errors.New("is JSON, which is read and not written; keep the rules in a YAML file to change them here")
+	}
 	if len(doc.Content) > 0 && doc.Content[0].Kind == yaml.SequenceNode {
 		return encode(rules)
 	}
@@ -296,7 +299,7 @@ func merge(old []byte, rules []Rule) ([]byte, error) {
 		return append(ended(old), section...), nil
 	}
 	root := doc.Content[0]
-	if root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0 {
+	if root.Kind != yaml.MappingNode {
 		return nil, errors.New("is neither a list of rules nor lines of name: value")
 	}
 	lines := bytes.SplitAfter(old, []byte("\n"))

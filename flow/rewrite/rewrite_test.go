@@ -391,6 +391,25 @@ func TestSavedRulesAreReadAgain(t *testing.T) {
 	}
 }
 
+func TestJSONIsReadAndNotWritten(t *testing.T) {
+	for _, text := range []string{"[\n\t{\"method\": \"PUT\", \"set-header\": [\"A: b\"]}\n]\n", "{\n\t\"rules\": [\n\t\t{\"method\": \"PUT\"}\n\t]\n}\n"} {
+		path := filepath.Join(t.TempDir(), "rules.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := rewrite.Open(path)
+		if err != nil || b.On() != 1 {
+			t.Fatalf("%d rules, %v", b.On(), err)
+		}
+		if err := b.Save(); err == nil || !strings.Contains(err.Error(), "is JSON") {
+			t.Error(err)
+		}
+		if now, _ := os.ReadFile(path); string(now) != text {
+			t.Errorf("the file is now %s", now)
+		}
+	}
+}
+
 func texts(rules []rewrite.Rule) (s []string) {
 	for _, r := range rules {
 		s = append(s, r.Text())
