@@ -105,6 +105,27 @@ func ofBodies(f *flow.Flow) *messages {
 	return &messages{list: list, whole: list, total: int64(len(list)), origin: f.Times.Start}
 }
 
+// closing says who closed a WebSocket and why, as the first close has it: the other side only repeats it.
+func (s *messages) closing(th *theme) (style, safe.Text) {
+	for i := max(0, len(s.list)-100); i < len(s.list); i++ { // little comes after a close
+		f := &s.list[i]
+		if f.Kind != flow.CloseMessage {
+			continue
+		}
+		who := "by the server: "
+		if f.FromClient {
+			who = "by the client: "
+		}
+		said := summary(th, f)
+		text := safe.Of(who)
+		for _, p := range said {
+			text = safe.Join(text, p.text)
+		}
+		return said[0].style, text
+	}
+	return "", safe.Text{}
+}
+
 // messageView is how the tab Messages stands: on the list, or with one message open.
 type messageView struct {
 	cur    int64 // number of the message under the cursor

@@ -84,6 +84,19 @@ func TestMessagesOfAWebSocketGrowLive(t *testing.T) {
 	}
 }
 
+func TestWhyTellsWhoClosedAWebSocket(t *testing.T) {
+	s := play(t, chat(), 140, 30)
+	s.sees("Answered 101, and they are talking", "messages 8", "closed   by the server: 1008 against the policy")
+	if !strings.Contains(s.m.screen(), string(dark().bad)+"mby the server") {
+		t.Error("a close that is a refusal looks like any other")
+	}
+	f := s.feed.flows[1]
+	f.Times.End = f.Times.Start.Add(5 * time.Second)
+	s.feed.update(f, session.Done)
+	s.arrive()
+	s.sees("Not refused: 101 Switching Protocols", "closed   by the server: 1008 against the policy")
+}
+
 func TestAMessageOpens(t *testing.T) {
 	s := play(t, chat(), 140, 40)
 	s.press("enter", "g", "j", "enter")

@@ -44,7 +44,14 @@ func whyDoc(th *theme, d *dossier, w int, checks bool, now time.Time) pieces {
 		p.say(p.label(th, "because", labelWidth), labelWidth, th.text, safe.Of(r.Err))
 		p.say(p.label(th, "why", labelWidth), labelWidth, th.muted, safe.Of("two parsers could read this request differently, and then one of them would let through what the other checked"))
 	case !ended(r):
-		p.say(nil, 0, th.bright, safe.Of("Waiting for the answer"))
+		title := "Waiting for the answer"
+		switch {
+		case r.Status == 101 || d.messages != nil:
+			title = "Answered " + strconv.Itoa(r.Status) + ", and they are talking"
+		case r.Status != 0:
+			title = "Answered " + strconv.Itoa(r.Status) + ", the rest is on its way"
+		}
+		p.say(nil, 0, th.bright, safe.Of(title))
 		p.blank()
 		p.say(p.label(th, "since", labelWidth), labelWidth, th.text, safe.Of(span(now.Sub(r.Start))))
 		if r.ReqBytes > 0 {
@@ -53,6 +60,7 @@ func whyDoc(th *theme, d *dossier, w int, checks bool, now time.Time) pieces {
 		if r.RespBytes > 0 {
 			p.say(p.label(th, "received", labelWidth), labelWidth, th.text, safe.Of(size(r.RespBytes)))
 		}
+		talked(th, p, d)
 	case r.Err != "":
 		failure(th, p, r)
 	case r.Refused():
@@ -249,6 +257,17 @@ func failure(th *theme, p *writer, r *session.Row) {
 	p.say(append(p.label(th, "next", labelWidth), lit(th.key, keyOf(replay)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of("send it again"))
 }
 
+// talked says how many messages there are, and who ended that.
+func talked(th *theme, p *writer, d *dossier) {
+	if d.messages == nil {
+		return
+	}
+	p.say(p.label(th, "messages", labelWidth), labelWidth, th.text, safe.Of(count(d.messages.total)))
+	if s, text := d.messages.closing(th); !text.Empty() {
+		p.say(p.label(th, "closed", labelWidth), labelWidth, s, text)
+	}
+}
+
 func accepted(th *theme, p *writer, d *dossier) {
 	r := &d.row
 	title := "Not refused"
@@ -266,6 +285,7 @@ func accepted(th *theme, p *writer, d *dossier) {
 	p.say(p.label(th, "took", labelWidth), labelWidth, th.text, safe.Of(firstOf(span(r.Duration), "–")))
 	p.say(p.label(th, "sent", labelWidth), labelWidth, th.text, safe.Of(size(r.ReqBytes)))
 	p.say(p.label(th, "received", labelWidth), labelWidth, th.text, safe.Join(safe.Of(size(r.RespBytes)+" "), safe.Of(r.ContentType)))
+	talked(th, p, d)
 	if d.flow != nil && len(d.flow.Altered) > 0 {
 		p.say(p.label(th, "altered", labelWidth), labelWidth, th.warn, safe.Of(strings.Join(d.flow.Altered, ", ")))
 	}
