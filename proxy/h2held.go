@@ -34,6 +34,7 @@ type h2content struct {
 	buf      []byte // that has come and not gone on
 	end      bool   // all has come
 	lost     bool   // no more comes, though it is not all
+	seen     []byte // of it, by rules and people; nil: they have not asked
 	own      bool   // buf is ours, not the sender's
 	trailers []hpack.HeaderField
 	credit   int64 // that its receiver grants the stream

@@ -44,6 +44,7 @@ func ask(t testing.TB, c *http.ClientConn, method, path, body string) (*http.Res
 func TestRulesChangeWhatGoesOverHTTP2(t *testing.T) {
 	l := newLab(t, ruled(t, `[{match: path:/edit, set-header: ["X-A: 2"], method: PUT, path: /edited, replace-body: [{find: ell, with: EL}]},
 		{at: response, match: path:/answer, status: 403, set-header: ["X-B: b"], body: no},
+		{at: response, match: path:/status, status: 403},
 		{match: path:/file, answer: {status: 201, body: made, header: ["X-C: c"]}},
 		{match: path:/away, to: "https://else.test"}]`))
 	c := l.h2client(l.h2origin(mirror))
@@ -67,6 +68,9 @@ func TestRulesChangeWhatGoesOverHTTP2(t *testing.T) {
 	}
 	if r := l.tape.done(t, 3); string(r.reqBody) != "sent" || r.flow.Err != nil || string(r.respBody) != "made" {
 		t.Errorf("recorded %v %q %q", r.flow.Err, r.reqBody, r.respBody)
+	}
+	if resp, got = ask(t, c, "POST", "/status", "sent"); got != "POST /status sent" || resp.StatusCode != 403 {
+		t.Errorf("a status alone: %d %q %v", resp.StatusCode, got, resp.Header)
 	}
 	if resp, got = ask(t, c, "GET", "/away", ""); resp.StatusCode != 502 || !strings.Contains(got, "server of its connection") {
 		t.Errorf("to another server: %d %q", resp.StatusCode, got)

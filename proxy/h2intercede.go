@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,7 +40,8 @@ func (s *h2held) collect(c *h2content, from *h2end, id *uint32, m *flow.Message)
 		}
 		return c.end || c.lost || late || len(c.buf) > bodyAhead
 	})
-	m.Body.Data = slices.Clone(c.buf)
+	c.seen = slices.Clone(c.buf)
+	m.Body.Data = c.seen
 	m.Body.Size = max(m.Body.Size, int64(len(c.buf)))
 	m.Body.Kept = m.Body.Size
 	switch {
@@ -189,13 +191,13 @@ func (s *h2held) restate(was, f *flow.Flow, fields []hpack.HeaderField) ([]hpack
 func (s *h2held) content(c *h2content, what string, m *flow.Message) *wire.Trouble {
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
-	if string(m.Body.Data) == string(c.buf) || m.Body.Data == nil && !c.own && c.ahead == 0 && !c.end {
+	if bytes.Equal(m.Body.Data, c.seen) {
 		return nil
 	}
 	if !c.end {
 		return unsendable(what, "its body was not read whole, and cannot be replaced")
 	}
-	c.buf, c.own = m.Body.Data, true
+	c.buf, c.seen, c.own = m.Body.Data, m.Body.Data, true
 	if m.Body.Framing == flow.NoBody && len(c.buf) > 0 {
 		m.Body.Framing = flow.UntilClose
 	}
