@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -133,7 +134,14 @@ func size(f *flow.Flow) int {
 	return n
 }
 
-func explainCase(c inspect.Case, o Options) inspect.Explained {
+// explainCase runs the rules on a case, and once more with what they need. What
+// panics outside a rule is a finding about us, too: the traffic goes on.
+func explainCase(c inspect.Case, o Options) (e inspect.Explained) {
+	defer func() {
+		if p := recover(); p != nil {
+			e = ourFault(c.Flow, p)
+		}
+	}()
 	if o.Logs != nil {
 		c.Logs = o.Logs(c.Flow)
 	}
@@ -144,6 +152,22 @@ func explainCase(c inspect.Case, o Options) inspect.Explained {
 		}
 	}
 	e.Logs = c.Logs
+	return e
+}
+
+func ourFault(f *flow.Flow, p any) inspect.Explained {
+	e := inspect.Explained{ID: f.ID, URL: f.URL(), Status: f.Status(), Refused: flow.RefusedByStatus(f.Status())}
+	if f.Request != nil {
+		e.Method = f.Request.Method
+	}
+	if e.Refused {
+		e.Verdict = &inspect.Verdict{
+			Cause: inspect.UnknownCause, Confidence: flow.Possible, Headline: "why403 failed to explain it",
+			Summary:   fmt.Sprintf("Why403 itself failed on this flow: %v.", p),
+			NextStep:  "Report this with the flow: it is a fault of why403, not of the server.",
+			Checklist: []int{}, Evidence: []inspect.Evidence{},
+		}
+	}
 	return e
 }
 

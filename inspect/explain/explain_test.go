@@ -11,6 +11,7 @@ import (
 	"github.com/why403/why403/flow/decode"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/logs"
+	"github.com/why403/why403/inspect/openapi"
 )
 
 func exchange(id flow.ID, at time.Duration, method, path string, status int, body string) *flow.Flow {
@@ -96,6 +97,68 @@ func TestHostileAnswers(t *testing.T) {
 		if e := explainAll(t, Options{}, f)[0]; e.Verdict == nil {
 			t.Errorf("%s: no verdict", name)
 		}
+	}
+}
+
+func TestPanicIsAFindingAboutUs(t *testing.T) {
+	f := exchange(1, 0, "POST", "/orders", 403, "{}")
+	o := Options{Logs: func(*flow.Flow) []inspect.Line { panic("out of range") }}
+	if e := explainAll(t, o, f)[0]; !e.Refused || e.Verdict == nil || !strings.Contains(e.Verdict.Summary, "out of range") || !strings.Contains(e.Verdict.NextStep, "not of the server") {
+		t.Errorf("got %+v", e.Verdict)
+	}
+}
+
+// A large source is explained part by part; what came before in it is history still.
+func TestEachInParts(t *testing.T) {
+	old := exchange(1, 0, "POST", "/orders", 201, "{}")
+	old.Request.Header.Add("Authorization", "Bearer abc")
+	n := 0
+	err := Each(context.Background(), func(yield func(*flow.Flow) error) error {
+		for i := range partFlows + 2 {
+			f := exchange(flow.ID(i+1), time.Duration(i)*time.Millisecond, "POST", "/other", 201, "")
+			switch i {
+			case partFlows - 1:
+				f = old
+				f.ID, f.Times.Start = flow.ID(i+1), start.Add(time.Duration(i)*time.Millisecond)
+			case partFlows + 1:
+				f = exchange(flow.ID(i+1), time.Duration(i)*time.Millisecond, "POST", "/orders", 403, `{"error":"forbidden"}`)
+			}
+			if err := yield(f); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, Options{}, func(e inspect.Explained) error {
+		if n++; e.ID != flow.ID(n) {
+			t.Fatalf("flow %d is told as number %d", e.ID, n)
+		}
+		if e.Refused && (e.ComparedWith == nil || e.ComparedWith.ID != partFlows) {
+			t.Errorf("got %+v", e)
+		}
+		return nil
+	})
+	if err != nil || n != partFlows+2 {
+		t.Errorf("%d flows, error %v", n, err)
+	}
+}
+
+func TestContract(t *testing.T) {
+	d, err := openapi.Load([]byte(`{"openapi":"3.1.0","servers":[{"url":"https://api.test"}],"paths":{"/orders":{"post":{"parameters":[{"name":"X-Tenant","in":"header","required":true}]}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := openapi.Load([]byte(`{"openapi":"3.0.0","servers":[{"url":"https://else.test"}],"paths":{"/a":{}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Contract: FromOpenAPI([]*openapi.Doc{other, d})}
+	f := exchange(1, 0, "POST", "/orders", 403, "")
+	if e := explainAll(t, o, f)[0]; e.Verdict.Cause != inspect.MissingHeader || !strings.Contains(e.Verdict.Summary, "X-Tenant") {
+		t.Errorf("got %+v", e.Verdict)
+	}
+	f.Request.Header.Add("X-Tenant", "a")
+	if e := explainAll(t, o, f)[0]; e.Verdict.Cause == inspect.MissingHeader {
+		t.Errorf("got %+v", e.Verdict)
 	}
 }
 
