@@ -151,9 +151,7 @@ func TestHeldHTTP2ThatIsDroppedOrGivenUp(t *testing.T) {
 	if f := l.tape.done(t, 3).flow; f.Err == nil || f.Err.Side != "client" {
 		t.Errorf("recorded %v", f.Err)
 	}
-	if n := len(g.Held()); n != 0 {
-		t.Errorf("%d are held still", n)
-	}
+	eventually(t, func() bool { return len(g.Held()) == 0 }, func() string { return "it is held still" })
 }
 
 // A relay of bytes makes way when somebody wants to look into the messages.
