@@ -16,10 +16,17 @@ func (q *Request) Edit(m *flow.Message) (*Request, *Fault) {
 	sent := q.Bytes()
 	start := string(sent[:bytes.IndexByte(sent, '\n')+1])
 	rest := start[len(bare(start))-len(q.Proto)-1:] // " HTTP/1.1\r\n"
-	h := ParseHead(restart(m.Method+" "+m.Target+rest, m.Header, sent))
+	start = m.Method + " " + m.Target + rest
+	h := ParseHead(restart(start, m.Header, sent))
+	if f := h.holds(start, m.Header); f != nil {
+		return nil, f
+	}
 	e, f := ParseRequest(h, false)
 	if f != nil {
 		return nil, f
+	}
+	if e.Method != m.Method || e.Target != m.Target {
+		return nil, fault(BadRequestLine, "%q is not \"METHOD TARGET VERSION\"", clip(e.Start))
 	}
 	e.Head.Raw, e.Blank = q.Raw, q.Blank
 	return e, nil
@@ -35,6 +42,9 @@ func (p *Response) Edit(m *flow.Message, method string) (*Response, *Fault) {
 	}
 	raw := restart(start, m.Header, sent)
 	h := ParseHead(raw)
+	if f := h.holds(start, m.Header); f != nil {
+		return nil, f
+	}
 	e, f := ParseResponse(h, method)
 	if f != nil {
 		return nil, f
@@ -53,6 +63,23 @@ func (p *Response) Bytes() []byte {
 		return p.sent
 	}
 	return p.Raw
+}
+
+// holds reports a head that a reader takes for another than the one that was
+// written: a name or value with a line break in it, say, would be two fields.
+func (h *Head) holds(start string, fields flow.Header) *Fault {
+	if h.Start != bare(start) {
+		return fault(BadRequestLine, "%q is not one line", clip(start))
+	}
+	for i, f := range fields {
+		if i >= len(h.Header) || h.Header[i].Name != f.Name || f.Raw == "" && !isToken(f.Name) || f.Raw == "" && h.Header[i].Value != strings.Trim(f.Value, " \t") {
+			return fault(BadField, "%q is not one field", clip(f.Name+": "+f.Value))
+		}
+	}
+	if len(h.Header) != len(fields) {
+		return fault(BadField, "the fields are not as many as their lines")
+	}
+	return nil
 }
 
 // restart makes a head of a start line with its end and fields; line ends are those of the head before.
