@@ -57,6 +57,10 @@ func (c *Case) attributed() answerer {
 		return who
 	}
 	a := c.said()
+	if v := vendors.AtHost(c.Flow.Authority); v != nil && a.json != nil {
+		// The host is the service's own, and its answers are documents.
+		return answerer{layer: Name(v.Layer), id: v.ID, name: v.Name, vendor: v, evidence: []Evidence{{Where: "request.url", Quote: c.Flow.Authority, Offset: max(0, strings.Index(c.Flow.URL(), c.Flow.Authority))}}}
+	}
 	if a.json != nil || c.resp().Header.Has("X-Powered-By") {
 		return answerer{layer: layerApp, generic: true}
 	}

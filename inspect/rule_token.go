@@ -104,7 +104,7 @@ func malformed(cr credential) string {
 	}
 	if cr.kind != authHeader {
 		switch {
-		case strings.ContainsAny(v, "\r\n\t"):
+		case strings.ContainsAny(v, "\r\n\t") || strings.HasSuffix(v, `\n`) || strings.HasSuffix(v, "%0A"):
 			return "there is a line break or tab in it"
 		case strings.ContainsAny(v, "\"'“”‘’"):
 			return "it is in quotes"

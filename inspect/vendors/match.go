@@ -213,6 +213,16 @@ func OfServer(field string) *Vendor {
 	return nil
 }
 
+// AtHost is the service whose host this is, nil if it is none's.
+func AtHost(host string) *Vendor {
+	for _, v := range All() {
+		if v.At != nil && v.At.re().MatchString(host) {
+			return v
+		}
+	}
+	return nil
+}
+
 // SupportID is the id in the answer that the product's support or log knows; "" if there is none.
 func (v *Vendor) SupportID(x *Exchange) string {
 	for _, id := range v.IDs {
