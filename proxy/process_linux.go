@@ -36,6 +36,47 @@ type procFinder struct {
 
 func (f *procFinder) find(batch []*inquiry) {
 	sockets := map[uint64][]*inquiry{}
+	if batch = f.ask(batch, sockets); len(batch) > 0 {
+		f.read(batch, sockets)
+	}
+	deadline := time.Now().Add(lookTime)
+	for _, pids := range []func() []int{f.known, f.others} {
+		if len(sockets) == 0 {
+			return
+		}
+		for _, pid := range pids() {
+			if len(sockets) == 0 || time.Now().After(deadline) {
+				return
+			}
+			f.look(pid, sockets)
+		}
+	}
+}
+
+// ask looks the sockets up one by one, and gives back those that must be looked for in the table.
+func (f *procFinder) ask(batch []*inquiry, sockets map[uint64][]*inquiry) (rest []*inquiry) {
+	d, err := openSockDiag()
+	if err != nil {
+		return batch
+	}
+	defer d.close()
+	for _, q := range batch {
+		uid, inode, ok := d.find(q.client, q.local)
+		switch {
+		case !ok:
+			rest = append(rest, q)
+		case inode != 0 && (uid == f.uid || f.uid == 0):
+			sockets[inode] = append(sockets[inode], q)
+		}
+	}
+	if len(rest) < len(batch) {
+		return nil // the kernel answers: what it does not know is gone
+	}
+	return rest
+}
+
+// read looks for the sockets in the system's table.
+func (f *procFinder) read(batch []*inquiry, sockets map[uint64][]*inquiry) {
 	ends := map[[2]netip.AddrPort][]*inquiry{}
 	for _, q := range batch {
 		k := [2]netip.AddrPort{q.client, q.local}
@@ -51,31 +92,25 @@ func (f *procFinder) find(batch []*inquiry) {
 		}
 		return len(ends) > 0
 	})
-	deadline := time.Now().Add(lookTime)
-	for _, pid := range f.candidates() {
-		if len(sockets) == 0 || time.Now().After(deadline) {
-			return
-		}
-		f.look(pid, sockets)
-	}
 }
 
-// candidates are the processes to look at, the likely ones first: recent clients, then the youngest.
-func (f *procFinder) candidates() []int {
+// known are the processes that were clients lately.
+func (f *procFinder) known() []int { return slices.Clone(f.recent) }
+
+// others are all others, the youngest first: they are the likely ones.
+func (f *procFinder) others() (pids []int) {
 	d, err := os.Open(f.root)
 	if err != nil {
 		return nil
 	}
 	defer d.Close()
 	names, _ := d.Readdirnames(-1)
-	pids := slices.Clone(f.recent)
-	first := len(pids)
 	for _, n := range names {
 		if pid, err := strconv.Atoi(n); err == nil && !slices.Contains(f.recent, pid) {
 			pids = append(pids, pid)
 		}
 	}
-	slices.SortFunc(pids[first:], func(a, b int) int { return b - a })
+	slices.SortFunc(pids, func(a, b int) int { return b - a })
 	return pids
 }
 
@@ -132,6 +167,12 @@ func processName(dir string) string {
 
 // userOf is the user of the socket that has these two ends; false: the system does not say.
 func userOf(client, local netip.AddrPort) (uid int, known bool) {
+	if d, err := openSockDiag(); err == nil {
+		defer d.close()
+		if uid, _, known = d.find(client, local); known {
+			return uid, true
+		}
+	}
 	eachSocket("/proc", func(l, r netip.AddrPort, u int, _ uint64) bool {
 		if l == client && r == local {
 			uid, known = u, true

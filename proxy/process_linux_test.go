@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bufio"
 	"fmt"
 	"net"
 	"net/netip"
@@ -61,7 +60,17 @@ func TestProcessOfAnotherProgram(t *testing.T) {
 	if uid, known := userOf(q.client, q.local); !known || uid != os.Getuid() {
 		t.Errorf("user %d %v", uid, known)
 	}
-	bufio.NewWriter(c).Flush()
+	table := &inquiry{client: q.client, local: q.local}
+	f := &procFinder{root: "/proc", uid: os.Geteuid()}
+	sockets := map[uint64][]*inquiry{}
+	if f.read([]*inquiry{table}, sockets); len(sockets) != 1 {
+		t.Errorf("the system's table gives %v", sockets)
+	}
+	if rest := f.ask([]*inquiry{table}, sockets); len(rest) > 0 {
+		t.Log("the kernel does not answer about single sockets here")
+	} else if len(sockets) != 1 {
+		t.Errorf("the kernel and its table disagree: %v", sockets)
+	}
 }
 
 func TestProcAddr(t *testing.T) {
