@@ -85,6 +85,9 @@ func (c *client) interceded() bool {
 	return c.s.gate.wants(filter.Requests) || c.s.gate.wants(filter.Responses)
 }
 
+// remakes reports whether every request is to be changed.
+func (c *client) remakes() bool { return c.renames() || c.s.opt.RequestID != nil }
+
 // renames reports whether requests are to name another host than the client does.
 func (c *client) renames() bool { return c.reversed && c.s.opt.RewriteHost }
 

@@ -88,7 +88,7 @@ const reframed = "framed anew for HTTP/2, so that it could be looked into: compr
 func (s *h2held) serve() {
 	defer s.leave()
 	s.rec.alter(reframed)
-	s.rewriteHost()
+	s.prepare()
 	fields, ok := s.intercede()
 	if !ok || !s.send(fields) {
 		return

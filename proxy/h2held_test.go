@@ -231,3 +231,14 @@ func TestBothWaysAtOnceAtTheDesk(t *testing.T) {
 		t.Errorf("recorded %q %q %v", r.reqBody, r.respBody, r.flow.Err)
 	}
 }
+
+func TestAnIDIsAddedToHTTP2(t *testing.T) {
+	l := newLab(t, func(o *Options) { o.RequestID = func() string { return "id-1" } })
+	c := l.h2client(l.h2origin(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Header.Get("X-Request-Id")) }))
+	if _, got := ask(t, c, "GET", "/", ""); got != "id-1" {
+		t.Errorf("the server got %q", got)
+	}
+	if f := l.tape.done(t, 1).flow; f.Request.Header.Get("x-request-id") != "id-1" || !slices.Contains(f.Altered, idAdded("id-1")) {
+		t.Errorf("recorded %+v %q", f.Request.Header, f.Altered)
+	}
+}

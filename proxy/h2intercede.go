@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -75,19 +76,28 @@ func (s *h2held) facts(response *flow.Message) *flow.Flow {
 	return &f
 }
 
-// rewriteHost has the request name the server that the port stands for, where that is asked for.
-func (s *h2held) rewriteHost() {
-	if !s.d.c.renames() {
-		return
-	}
-	for i, f := range s.head.Fields {
-		if is := s.d.c.authority; f.Name == ":authority" && f.Value != is {
-			s.rec.alter(hostAltered(f.Value, is))
-			s.head.Fields[i].Value = is
-			m := s.rec.req.Message.Clone()
-			m.Header.Del(":authority")
-			s.rec.restate(m)
+// prepare makes the changes to the request that are asked for whatever it is:
+// the name of the server that the port stands for, and an id.
+func (s *h2held) prepare() {
+	c := s.d.c
+	if is := c.authority; c.renames() {
+		for i, f := range s.head.Fields {
+			if f.Name == ":authority" && f.Value != is {
+				s.rec.alter(hostAltered(f.Value, is))
+				s.head.Fields[i].Value = is
+				m := s.rec.req.Message.Clone()
+				m.Header.Del(":authority")
+				s.rec.restate(m)
+			}
 		}
+	}
+	if id := c.s.requestID(s.rec.req.Header); id != "" && s.rec.req.Method != http.MethodConnect {
+		name := strings.ToLower(requestIDs[0])
+		s.rec.alter(idAdded(id))
+		s.head.Fields = append(s.head.Fields, hpack.HeaderField{Name: name, Value: id})
+		m := s.rec.req.Message.Clone()
+		m.Header.Add(name, id)
+		s.rec.restate(m)
 	}
 }
 

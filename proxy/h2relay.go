@@ -305,7 +305,7 @@ func (c *client) serveH2() {
 		c.answerH2(t)
 		return
 	}
-	if c.interceded() || c.renames() {
+	if c.interceded() || c.remakes() {
 		c.newDesk(up).run()
 		return
 	}
