@@ -31,7 +31,7 @@ func TestLogsStandOnOneTimeLine(t *testing.T) {
 			Verdict: &inspect.Verdict{Evidence: []inspect.Evidence{{Where: "log:nginx:7"}}},
 			Logs: []inspect.Line{
 				{Label: "nginx", N: 7, Time: at.Truncate(time.Second), Text: "access forbidden by rule\x1b[2J", Tied: "request"}, // whole seconds
-				{Label: "app", N: 3, Time: at.Add(20e6 - 7*time.Hour), Text: "denied for 42", Tied: "id"},                          // local time
+				{Label: "app", N: 3, Time: at.Add(20e6 - 7*time.Hour), Text: "denied for 42", Tied: "id"},                        // local time
 				{Label: "app", N: 4, Time: at.Add(40e6), Text: "slow query", Tied: "near"},
 			},
 		},
