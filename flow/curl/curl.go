@@ -239,6 +239,37 @@ func (c *command) producer(data string) (pipe string, here []string) {
 	return "{ " + strings.Join(steps, "; ") + "; }", here
 }
 
+// Producer is a command for sh that writes data, of any bytes, to its output; see Options.Variables.
+func Producer(data string, variables map[string]string) string {
+	c := command{o: Options{Variables: variables}}
+	var parts []string
+	for i, p := range c.pieces(data) {
+		if i%2 == 1 {
+			parts = append(parts, `printf %s "$`+p+`"`)
+		} else if p != "" {
+			parts = append(parts, "printf %s '"+base64.StdEncoding.EncodeToString([]byte(p))+"' | base64 -d")
+		}
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return "{ " + strings.Join(parts, "; ") + "; }"
+}
+
+// pieces are text and names of variables by turns, text first.
+func (c *command) pieces(data string) []string {
+	var out []string
+	start := 0
+	for i := 0; i < len(data) && len(c.o.Variables) > 0; i++ {
+		if name := variableAt(data[i:], c.o.Variables); name != "" {
+			out = append(out, data[start:i], name)
+			i += len(name)
+			start = i + 1
+		}
+	}
+	return append(out, data[start:])
+}
+
 func wrap(s string) string {
 	const width = 76
 	var b strings.Builder

@@ -12,6 +12,9 @@ import (
 // is the same in sh, dash, bash and zsh. s must hold no NUL.
 func Quote(s string) string { return quote(s, nil) }
 
+// QuoteWith is Quote with names of shell variables: see Options.Variables.
+func QuoteWith(s string, variables map[string]string) string { return quote(s, variables) }
+
 // quote is Quote with names of shell variables: "$NAME" in s is left for the
 // shell to fill in. Bytes that are no UTF-8 and control characters go by way of
 // printf, so that the command survives a clipboard; quotes alone would keep

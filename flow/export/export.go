@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/curl"
@@ -25,7 +26,10 @@ type Format struct {
 }
 
 // Formats are all forms, in the order in which they are offered.
-var Formats = []Format{curlFormat, harFormat, rawFormat, rawRequestFormat}
+var Formats = []Format{
+	curlFormat, httpieFormat, pythonFormat, httpxFormat, goFormat, jsFormat, powershellFormat, httpFormat, hurlFormat,
+	harFormat, rawFormat, rawRequestFormat, testFormat,
+}
 
 // Names are the names of all forms.
 func Names() []string {
@@ -40,9 +44,13 @@ func Names() []string {
 type Options struct {
 	Reveal  bool   // secrets as they are
 	Version string // of why403, for forms that say who made them
+	// Verified is when what is written was run and did the same; zero: it was not.
+	Verified time.Time
 
 	// Curl says how commands reach the server; its Variables are set by Write.
 	Curl curl.Options
+	// Expect says what a test expects of a flow's answer; nil: the same status.
+	Expect func(*flow.Flow) Expectation
 	// Verdict gives a flow's verdict as JSON, for forms that can carry one; nil: none.
 	Verdict func(*flow.Flow) json.RawMessage
 }

@@ -110,7 +110,7 @@ func TestHARCarriesVerdicts(t *testing.T) {
 }
 
 func TestWriteRefuses(t *testing.T) {
-	if err := Write(&bytes.Buffer{}, Format{Name: "x"}, []*flow.Flow{plain()}, Options{}); err == nil || err.Error() != `export: "x" is no form; there are [curl har raw raw-request]` {
+	if err := Write(&bytes.Buffer{}, Format{Name: "x"}, []*flow.Flow{plain()}, Options{}); err == nil || err.Error() != `export: "x" is no form; there are [curl httpie python httpx go js powershell http hurl har raw raw-request test]` {
 		t.Error(err)
 	}
 	if err := Write(&bytes.Buffer{}, harFormat, nil, Options{}); err == nil {
