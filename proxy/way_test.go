@@ -257,6 +257,29 @@ func TestTunnelsGoThroughTheProxyAfterUs(t *testing.T) {
 	}
 }
 
+// What a rule has made of a request is asked of the proxy after us in its form.
+func TestRewrittenRequestsGoThroughTheProxyAfterUs(t *testing.T) {
+	l, ln := labVia(t, "http://", "")
+	g := l.httpGateway(ln, nil, "")
+	asked, _ := l.echo(nil, fine)
+	other, came := l.echo(nil, fine)
+	o := l.server.opt
+	ruled(t, "[{path: /new, to: http://"+other.addr+", set-header: [\"X: 2\"]}]")(&o)
+	l.server.gate.rules = o.Rules
+	p := l.dial()
+	p.send("GET http://" + asked.addr + "/old?q HTTP/1.1\r\nHost:" + asked.addr + "\r\nX:1\r\n\r\n")
+	if got, _ := p.message(); got != fine {
+		t.Errorf("the client got %q", got)
+	}
+	if got := g.asked(); got != "GET http://"+other.addr+"/new?q HTTP/1.1\r\nHost: "+other.addr+"\r\nX: 2\r\n\r\n" {
+		t.Errorf("the proxy after us was asked by %q", got)
+	}
+	if got := receive(t, came); !strings.HasPrefix(got, "GET /new?q ") {
+		t.Errorf("the server got %q", got)
+	}
+	l.tape.done(t, 1)
+}
+
 func TestTheProxyAfterUsRefuses(t *testing.T) {
 	forbidden := "HTTP/1.1 403 Not From Here\r\nContent-Length: 2\r\n\r\nno"
 	wants := "HTTP/1.1 407 Who Are You\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n"

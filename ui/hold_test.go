@@ -250,6 +250,14 @@ func TestAChangedHeadIsShownAsItWentOn(t *testing.T) {
 	s.sees("HTTP/1.1 200 OK")
 }
 
+func TestWhySaysThatWeChangedARefusedRequest(t *testing.T) {
+	feed := shop()
+	feed.flows[5].Altered = []string{`rule "mine": header X-CSRFToken`}
+	s := play(t, feed, 140, 40)
+	s.press("N", "N")
+	s.sees("altered", "by why403, on the way: rule", "header X-CSRFToken")
+}
+
 func TestBreakpoints(t *testing.T) {
 	feed := shop()
 	g := &fakeGate{answers: map[flow.ID]hold.Decision{}}

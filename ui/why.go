@@ -119,6 +119,9 @@ func verdict(th *theme, p *writer, d *dossier, checks bool) {
 	if d.row.ProvenBy != 0 && d.row.Comment != "" {
 		p.say(p.label(th, "proof", labelWidth), labelWidth, th.good, safe.Of(d.row.Comment))
 	}
+	if d.flow != nil && len(d.flow.Altered) > 0 { // we may be the cause ourselves
+		p.say(p.label(th, "altered", labelWidth), labelWidth, th.warn, safe.Of("by why403, on the way: "+strings.Join(d.flow.Altered, "; ")))
+	}
 	if v.Fix != nil {
 		p.say(append(p.label(th, "fix", labelWidth), lit(th.key, keyOf(applyFix)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of(v.Fix.Summary))
 	}
