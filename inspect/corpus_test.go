@@ -275,8 +275,8 @@ var floors = struct {
 	aside                                      float64 // cause, on the third kept aside
 	byLayer                                    map[string]float64
 }{
-	cause: 95, top3: 95, layer: 97, vendor: 95, controls: 93, hard: 100, aside: 88,
-	byLayer: map[string]float64{"client": 91, "backend-app": 94, "web-server": 92, "load-balancer": 100, "cdn-waf": 98, "api-gateway": 93,
+	cause: 96, top3: 96, layer: 97, vendor: 95, controls: 93, hard: 100, aside: 90,
+	byLayer: map[string]float64{"client": 94, "backend-app": 94, "web-server": 92, "load-balancer": 100, "cdn-waf": 98, "api-gateway": 97,
 		"identity": 95, "kubernetes": 100, "database": 100, "filesystem": 100, "ai-gateway": 89, "network-proxy": 100, "none": 95},
 }
 
