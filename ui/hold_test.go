@@ -255,7 +255,7 @@ func TestWhySaysThatWeChangedARefusedRequest(t *testing.T) {
 	feed.flows[5].Altered = []string{`rule "mine": header X-CSRFToken`}
 	s := play(t, feed, 140, 40)
 	s.press("N", "N")
-	s.sees("altered", "by why403, on the way: rule", "header X-CSRFToken")
+	s.sees("altered", "by why403, on the way:", "X-CSRFToken")
 }
 
 func TestBreakpoints(t *testing.T) {
