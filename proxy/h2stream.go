@@ -28,11 +28,14 @@ type h2stream struct {
 	resp     *flow.Message
 	reqBody  h2body
 	respBody h2body
-	frames   bool // a CONNECT that was agreed to: content is what the tunnel carries
-	restated bool // req is not what began
+	frames   bool   // a CONNECT that was agreed to: content is what the tunnel carries
+	early    []byte // content of a CONNECT that was seen before its answer, at most earlyMost
+	restated bool   // req is not what began
 	times    flow.Timings
 	altered  []string
 }
+
+const earlyMost = 64 << 10
 
 // h2body is one side of a stream.
 type h2body struct {
@@ -124,6 +127,10 @@ func (s *h2stream) fromClient(e *h2.Event, now time.Time) {
 			s.reqBody.trailers = h2.ReadTrailers(e.Fields)
 		}
 	case h2.Content:
+		if s.req.Method == "CONNECT" && s.resp == nil { // what it is, the answer says; that is recorded by the other direction
+			s.early = append(s.early, e.Content[:min(len(e.Content), earlyMost-len(s.early))]...)
+			break
+		}
 		s.content(&s.reqBody, true, e.Content)
 	case h2.Reset:
 		s.reset("client", e.Code)
@@ -184,12 +191,10 @@ func (s *h2stream) answered(e *h2.Event, now time.Time) {
 		s.altered = append(s.altered, "the answer was passed on whole, but recorded without its last fields: its header is too large")
 	}
 	s.frames = s.req.Method == "CONNECT" && m.Status/100 == 2
-	if s.frames { // what follows is not the content of a message
-		s.reqBody.close()
-		s.reqBody.watch = nil
-	}
 	head := *m
 	s.l.rec.Append(s.flow, flow.Part{Kind: flow.ResponseHead, At: now, Head: &head})
+	s.content(&s.reqBody, true, s.early)
+	s.early = nil
 }
 
 // content records a piece of content.
