@@ -26,6 +26,9 @@ const apt = "apt-get install nginx-light apache2 python3-django python3-requests
 var program string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == goClient {
+		os.Exit(fetchAsGo(os.Args[2]))
+	}
 	// The servers are on loopback and must be reached directly.
 	for _, name := range []string{"http_proxy", "https_proxy", "all_proxy", "no_proxy"} {
 		os.Unsetenv(name)

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -163,8 +164,9 @@ func run(t *testing.T, env []string, name string, args ...string) result {
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, &out, &errOut
 	timer := time.AfterFunc(2*patience, func() { cmd.Process.Kill() })
 	defer timer.Stop()
+	cmd.WaitDelay = 5 * time.Second // what it started may live on, with its output
 	err := cmd.Run()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+	if _, exited := err.(*exec.ExitError); err != nil && !exited && !errors.Is(err, exec.ErrWaitDelay) {
 		t.Fatal(err)
 	}
 	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}

@@ -83,6 +83,7 @@ why403 explain page.har`,
 	})
 	root.AddCommand(
 		newRun(std),
+		newBrowser(std),
 		newEnv(std),
 		newCapture(std),
 		newOpen(std),

@@ -46,7 +46,8 @@ why403 run -- curl -d @order.json https://api.example/orders`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cmd.Flags().Visit(func(f *pflag.Flag) { r.alone = r.alone || cmd.Flags().Lookup(f.Name).Annotations[ofProxy] != nil })
-			return r.run(context.WithoutCancel(cmd.Context()), args) // a signal ends the command, and that ends us
+			r.command = func(folder string, o launch.Options) (launch.Command, error) { return r.withKit(folder, o, args) }
+			return r.run(context.WithoutCancel(cmd.Context())) // a signal ends the command, and that ends us
 		},
 	}
 	flags := cmd.Flags()
@@ -85,7 +86,7 @@ func (k *kitFlags) options(addr string, ca []byte, session string) launch.Option
 	home, _ := os.UserHomeDir()
 	o := launch.Options{Proxy: "http://" + addr, CA: ca, Env: os.Environ(), Home: home, JavaHome: launch.FindJava(), Session: session}
 	for _, r := range launch.Runtimes {
-		if *k.without[r] || k.noShims && r != launch.Java {
+		if k.without[r] != nil && *k.without[r] || k.noShims && r != launch.Java {
 			o.Without = append(o.Without, r)
 		}
 	}
@@ -101,6 +102,8 @@ type runner struct {
 	screen        bool
 	failOnRefused bool
 	ca            string
+	// command is what to run with a kit's files in a folder.
+	command func(folder string, o launch.Options) (launch.Command, error)
 }
 
 // exitStatus ends us as the command ended.
@@ -108,7 +111,7 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-func (r *runner) run(ctx context.Context, args []string) error {
+func (r *runner) run(ctx context.Context) error {
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -120,9 +123,9 @@ func (r *runner) run(ctx context.Context, args []string) error {
 		running, joined = launch.Running(ctx, launch.Dir())
 	}
 	if joined {
-		exit, told, err = r.joined(ctx, running, args)
+		exit, told, err = r.joined(ctx, running)
 	} else {
-		exit, told, err = r.own(ctx, args)
+		exit, told, err = r.own(ctx)
 	}
 	var none *launch.ErrNoCommand
 	switch {
@@ -164,7 +167,7 @@ func (r *runner) check() error {
 }
 
 // own runs the command with a proxy of its own.
-func (r *runner) own(ctx context.Context, args []string) (exit launch.Exit, told refusals, err error) {
+func (r *runner) own(ctx context.Context) (exit launch.Exit, told refusals, err error) {
 	var p parts
 	if r.ca == "ephemeral" {
 		if p.ca, err = certs.Ephemeral(time.Now); err != nil {
@@ -185,13 +188,13 @@ func (r *runner) own(ctx context.Context, args []string) (exit launch.Exit, told
 	defer s.close()
 	s.announce("run", &o)
 	if s.seat == nil {
-		return exit, told, failedf("make "+launch.Dir()+" a folder of yours, or name another place with XDG_RUNTIME_DIR", "run: no place for the files that the command needs")
+		return exit, told, errNoSeat()
 	}
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	served := make(chan error, 1)
 	go func() { served <- s.serve(serving) }()
-	exit, err = r.start(s.seat, r.kit.options(s.address(), s.ca.PEM(), s.store.Stats().Path), args)
+	exit, err = r.start(ctx, s.seat, r.kit.options(s.address(), s.ca.PEM(), s.store.Stats().Path))
 	if err == nil {
 		seen.wait(ctx, s.store)
 	}
@@ -204,8 +207,12 @@ func (r *runner) own(ctx context.Context, args []string) (exit launch.Exit, told
 	return exit, told, err
 }
 
+func errNoSeat() error {
+	return failedf("make "+launch.Dir()+" a folder of yours, or name another place with XDG_RUNTIME_DIR", "no place for the files that clients need")
+}
+
 // joined runs the command with the proxy of another process.
-func (r *runner) joined(ctx context.Context, running launch.Instance, args []string) (exit launch.Exit, told refusals, err error) {
+func (r *runner) joined(ctx context.Context, running launch.Instance) (exit launch.Exit, told refusals, err error) {
 	ca, err := os.ReadFile(running.CA)
 	if err != nil {
 		return exit, told, failed(fmt.Errorf("run: the certificate of the running why403: %w", err), "start that one again, or give --alone")
@@ -219,7 +226,7 @@ func (r *runner) joined(ctx context.Context, running launch.Instance, args []str
 		return exit, told, err
 	}
 	begin := lastFlow(running.Session)
-	exit, err = r.start(seat, r.kit.options(running.Addresses[0], ca, running.Session), args)
+	exit, err = r.start(ctx, seat, r.kit.options(running.Addresses[0], ca, running.Session))
 	if err != nil {
 		return exit, told, err
 	}
@@ -228,20 +235,29 @@ func (r *runner) joined(ctx context.Context, running launch.Instance, args []str
 	return exit, told, nil
 }
 
-// start lays out what the command needs and runs it to its end.
-func (r *runner) start(seat *launch.Seat, o launch.Options, args []string) (launch.Exit, error) {
+// start runs the command with files in the folder of a seat.
+func (r *runner) start(ctx context.Context, seat *launch.Seat, o launch.Options) (launch.Exit, error) {
 	folder, err := seat.Folder()
+	if err != nil {
+		return launch.Exit{}, failed(err, "make "+launch.Dir()+" a folder of yours")
+	}
+	c, err := r.command(folder, o)
 	if err != nil {
 		return launch.Exit{}, err
 	}
+	return launch.Run(ctx, c)
+}
+
+// withKit lays out what a command needs that takes the proxy from its environment.
+func (r *runner) withKit(folder string, o launch.Options, args []string) (launch.Command, error) {
 	kit, err := launch.Lay(folder, o)
 	if err != nil {
-		return launch.Exit{}, failed(err, "the folder "+folder+" must be writable")
+		return launch.Command{}, failed(err, "the folder "+folder+" must be writable")
 	}
 	for _, note := range kit.Notes {
 		fmt.Fprintf(r.std.err, "why403: %s\n", oneLine(note))
 	}
-	return launch.Run(launch.Command{Args: args, Env: kit.With(os.Environ()), In: r.std.in, Out: r.std.out, Err: r.std.err})
+	return launch.Command{Args: args, Env: kit.With(o.Env), In: r.std.in, Out: r.std.out, Err: r.std.err}, nil
 }
 
 // shortName is how the user names a session to our commands.

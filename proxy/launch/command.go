@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Command is a client to run.
@@ -39,10 +41,14 @@ type ErrNoCommand struct {
 func (e *ErrNoCommand) Error() string { return fmt.Sprintf("%s: %v", e.Name, e.Err) }
 func (e *ErrNoCommand) Unwrap() error { return e.Err }
 
+// grace is how long a command may take to end when it is asked to.
+const grace = 5 * time.Second
+
 // Run runs c to its end. It stays in our process group, as it would without us:
 // the keys of the terminal (ctrl-c, ctrl-z) reach it from there, and pipelines
-// work. Signals that came to us alone are passed on; only the end of c ends Run.
-func Run(c Command) (Exit, error) {
+// work. Signals that came to us alone are passed on. When ctx is done, c is
+// asked to end, and made to after some seconds.
+func Run(ctx context.Context, c Command) (Exit, error) {
 	cmd := exec.Command(c.Args[0], c.Args[1:]...)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Env, c.In, c.Out, c.Err
 	signals := make(chan os.Signal, 16)
@@ -65,8 +71,15 @@ func Run(c Command) (Exit, error) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
+	asked := ctx.Done()
+	var late <-chan time.Time
 	for {
 		select {
+		case <-asked:
+			asked, late = nil, time.After(grace)
+			askToEnd(cmd.Process)
+		case <-late:
+			_ = cmd.Process.Kill()
 		case sig := <-signals:
 			if !fromTerminal(sig) {
 				_ = cmd.Process.Signal(sig)

@@ -50,3 +50,5 @@ func Die(sig syscall.Signal) {
 		_ = syscall.Kill(os.Getpid(), sig)
 	}
 }
+
+func askToEnd(p *os.Process) { _ = p.Signal(syscall.SIGTERM) }

@@ -14,3 +14,6 @@ func exitOf(state *os.ProcessState) Exit { return Exit{Code: state.ExitCode()} }
 
 // Die does nothing: there are no signals here.
 func Die(syscall.Signal) {}
+
+// askToEnd ends it: a program without a console cannot be asked.
+func askToEnd(p *os.Process) { _ = p.Kill() }

@@ -9,8 +9,8 @@ import (
 	"github.com/why403/why403/proxy"
 )
 
-// answerWithin is how long a living proxy may take to answer on loopback.
-const answerWithin = time.Second
+// answerWithin is how long a living proxy may take to answer on loopback; one that is gone refuses at once.
+const answerWithin = 5 * time.Second
 
 // Running finds the proxy that clients of this user are to use: the youngest
 // that takes clients without a login and answers on its port. Those that run

@@ -39,7 +39,6 @@
       if (i < 0) { if (head.length > 65536) end(new Error('the proxy answered no HTTP')); return; }
       const line = head.toString('latin1', 0, head.indexOf('\r\n'));
       if (!/^HTTP\/1\.[01] 2\d\d/.test(line)) return end(new Error('the proxy answered ' + line));
-      s.pause();
       if (head.length > i + 4) s.unshift(head.subarray(i + 4));
       end(null);
     };
@@ -58,7 +57,7 @@
       if (o.socketPath || o.path && !o.host || typeof cb !== 'function' || direct(host.toLowerCase(), port)) return original.apply(this, arguments);
       tunnel(host, port, (err, s) => {
         if (err) return cb(err);
-        cb(null, secure ? tls.connect({ ...o, socket: s, servername: serverName(o, host) }) : s);
+        cb(null, secure ? tls.connect({ ...o, socket: s, host, servername: serverName(o, host) }) : s);
       });
     };
   }
@@ -73,7 +72,7 @@
     const plain = (err, s) => {
       if (err) return cb(err);
       if (!secure) return cb(null, s);
-      const t = tls.connect({ socket: s, servername: serverName(o, host), ALPNProtocols: ['http/1.1'] });
+      const t = tls.connect({ socket: s, host, servername: serverName(o, host), ALPNProtocols: ['http/1.1'] });
       t.once('error', cb);
       t.once('secureConnect', () => { t.removeListener('error', cb); cb(null, t); });
     };

@@ -1,0 +1,168 @@
+package launch
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Browser is one that is on this machine.
+type Browser struct {
+	Name    string // chromium, chrome, edge, brave or firefox
+	Path    string
+	firefox bool
+}
+
+// browserPlaces are where browsers are, by name, in the order of preference:
+// those that need nothing but arguments come first. A name without a folder is looked up in PATH.
+var browserPlaces = map[string][]struct{ name, path string }{
+	"linux": {
+		{"chromium", "chromium"}, {"chromium", "chromium-browser"}, {"chrome", "google-chrome"}, {"chrome", "google-chrome-stable"},
+		{"edge", "microsoft-edge"}, {"edge", "microsoft-edge-stable"}, {"brave", "brave-browser"},
+		{"firefox", "firefox"}, {"firefox", "firefox-esr"},
+	},
+	"darwin": {
+		{"chrome", "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"}, {"chromium", "/Applications/Chromium.app/Contents/MacOS/Chromium"},
+		{"edge", "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge"}, {"brave", "/Applications/Brave Browser.app/Contents/MacOS/Brave Browser"},
+		{"firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"},
+	},
+	"windows": {
+		{"chrome", `${ProgramFiles}\Google\Chrome\Application\chrome.exe`}, {"chrome", `${ProgramFiles(x86)}\Google\Chrome\Application\chrome.exe`},
+		{"chrome", `${LocalAppData}\Google\Chrome\Application\chrome.exe`}, {"edge", `${ProgramFiles(x86)}\Microsoft\Edge\Application\msedge.exe`},
+		{"edge", `${ProgramFiles}\Microsoft\Edge\Application\msedge.exe`}, {"firefox", `${ProgramFiles}\Mozilla Firefox\firefox.exe`},
+	},
+}
+
+// Browsers are those on this machine, the preferred one first.
+func Browsers() (all []Browser) {
+	places, known := browserPlaces[runtime.GOOS]
+	if !known {
+		places = browserPlaces["linux"]
+	}
+	for _, p := range places {
+		if path, err := exec.LookPath(os.ExpandEnv(p.path)); err == nil {
+			all = append(all, Browser{Name: p.name, Path: path, firefox: p.name == "firefox"})
+		}
+	}
+	return all
+}
+
+// Profile makes a throw-away profile in dir that uses the proxy at addr and
+// trusts the certificate authority in caFile, and gives the arguments with
+// which the browser takes it.
+func (b Browser) Profile(dir, addr, caFile string) ([]string, error) {
+	if err := private(dir); err != nil {
+		return nil, err
+	}
+	if b.firefox {
+		return firefoxProfile(dir, addr, caFile)
+	}
+	return chromiumProfile(dir, addr, caFile)
+}
+
+func chromiumProfile(dir, addr, caFile string) ([]string, error) {
+	key, err := publicKeySum(caFile)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{
+		"--user-data-dir=" + dir,
+		"--proxy-server=http://" + addr,
+		"--proxy-bypass-list=<-loopback>",              // loopback is no exception
+		"--ignore-certificate-errors-spki-list=" + key, // this authority alone; the profile has to be given, too
+		"--no-first-run", "--no-default-browser-check", // no questions
+		"--disable-background-networking",              // no traffic of the browser's own
+		"--disable-component-update", "--disable-sync", //
+		"--disable-domain-reliability",                  //
+		"--password-store=basic", "--use-mock-keychain", // nothing of the user's is asked for
+		"--test-type", // no bar that warns of the argument above
+		"--disable-features=OptimizationHints,Translate", //
+	}
+	if runtime.GOOS == "linux" && os.Geteuid() == 0 {
+		args = append(args, "--no-sandbox") // it does not start for root otherwise
+	}
+	return args, nil
+}
+
+// publicKeySum is the base64 of the SHA-256 of the public key of the certificate in a file.
+func publicKeySum(caFile string) (string, error) {
+	text, err := os.ReadFile(caFile)
+	if err != nil {
+		return "", err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return "", fmt.Errorf("%s: no certificate", caFile)
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", caFile, err)
+	}
+	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:]), nil
+}
+
+// ErrNoCertutil says that NSS' tool is missing, without which a profile of Firefox cannot be told to trust anybody.
+var ErrNoCertutil = errors.New("certutil of NSS is not on this machine")
+
+// firefoxPrefs are those of a profile: the proxy, for loopback too, and no traffic of the browser's own.
+const firefoxPrefs = `user_pref("network.proxy.type", 1);
+user_pref("network.proxy.http", "@HOST@");
+user_pref("network.proxy.http_port", @PORT@);
+user_pref("network.proxy.ssl", "@HOST@");
+user_pref("network.proxy.ssl_port", @PORT@);
+user_pref("network.proxy.no_proxies_on", "");
+user_pref("network.proxy.allow_hijacking_localhost", true);
+user_pref("network.http.http3.enable", false);
+user_pref("network.trr.mode", 5);
+user_pref("network.captive-portal-service.enabled", false);
+user_pref("network.connectivity-service.enabled", false);
+user_pref("network.prefetch-next", false);
+user_pref("app.update.enabled", false);
+user_pref("app.normandy.enabled", false);
+user_pref("browser.aboutwelcome.enabled", false);
+user_pref("browser.safebrowsing.malware.enabled", false);
+user_pref("browser.safebrowsing.phishing.enabled", false);
+user_pref("browser.shell.checkDefaultBrowser", false);
+user_pref("browser.startup.homepage_override.mstone", "ignore");
+user_pref("browser.startup.page", 0);
+user_pref("browser.newtabpage.enabled", false);
+user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("extensions.update.enabled", false);
+user_pref("services.settings.server", "data:,");
+user_pref("toolkit.telemetry.enabled", false);
+user_pref("trailhead.firstrun.didSeeAboutWelcome", true);
+`
+
+func firefoxProfile(dir, addr, caFile string) ([]string, error) {
+	tool, err := exec.LookPath("certutil")
+	if err != nil || runtime.GOOS == "windows" { // there it is another program
+		return nil, ErrNoCertutil
+	}
+	for _, args := range [][]string{
+		{"-N", "-d", "sql:" + dir, "--empty-password"},
+		{"-A", "-d", "sql:" + dir, "-n", "why403", "-t", "C,,", "-i", caFile},
+	} {
+		if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("certutil %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
+		}
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	prefs := strings.NewReplacer("@HOST@", host, "@PORT@", port).Replace(firefoxPrefs)
+	if err := replace(filepath.Join(dir, "user.js"), []byte(prefs)); err != nil {
+		return nil, err
+	}
+	return []string{"-no-remote", "-new-instance", "-profile", dir}, nil
+}
