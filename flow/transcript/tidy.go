@@ -72,7 +72,7 @@ func begins(line []byte) bool {
 		line = line[:1<<16]
 	}
 	if m := marked(line); m == '>' || m == '<' {
-		line = line[2:]
+		line = bytes.TrimPrefix(line[1:], []byte(" "))
 	}
 	return startLine(string(line)) != nil
 }

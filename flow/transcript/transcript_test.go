@@ -280,7 +280,7 @@ func TestHostileText(t *testing.T) {
 }
 
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\nHTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "> GET / HTTP/2\n> a: b\n>\n< HTTP/2 403\n<\n{ [2 bytes data]\nx* Closing connection\nHTTP/2 403\n\nx", "\xff\xfeH\x00", "12:00:00.000000 * x\n"} {
+	for _, s := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\nHTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "> GET / HTTP/2\n> a: b\n>\n< HTTP/2 403\n<\n{ [2 bytes data]\nx* Closing connection\nHTTP/2 403\n\nx", "\xff\xfeH\x00", ">", "<\n", "12:00:00.000000 * x\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
