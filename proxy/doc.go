@@ -19,7 +19,7 @@
 //
 //   - One goroutine serves a client connection. Beside it there are at most: one that sends a request body that has not
 //     arrived whole (an early answer must not wait for it), one that watches a client while its origin has been silent for
-//     20 ms, two for an upgraded or opaque connection and for a relay of HTTP/2, and where its messages may be held four, and two for each
+//     20 ms, two for an upgraded or opaque connection, one for a relay of HTTP/2, and where its messages may be held four, and two for each
 //     stream. The serving goroutine waits for all of them before it ends, and
 //     Serve waits for the serving goroutines.
 //   - Connections to origins belong to one client connection and are never shared (connection-bound authentication stays

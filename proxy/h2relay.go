@@ -84,9 +84,9 @@ func (c *client) newH2(up *wire.Upstream) *h2relay {
 func (l *h2relay) run() {
 	l.quiet(true)
 	var both sync.WaitGroup
-	both.Go(func() { l.client.serve(l.clientEnded) })
 	both.Go(func() { l.origin.serve(l.originEnded) })
 	stop := l.watchGate()
+	l.client.serve(l.clientEnded)
 	both.Wait()
 	l.up.Close()
 	l.c.tcp.Close() // a farewell that is being written ends
