@@ -11,15 +11,19 @@ import (
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/proxy/launch"
 	"github.com/why403/why403/ui"
 )
 
 func newOpen(std stdio) *cobra.Command {
-	return &cobra.Command{
+	var follow bool
+	cmd := &cobra.Command{
 		Use:   "open [FILE]",
 		Short: "Look at a recorded session or a HAR file",
 		Long: `Show a recorded session or a HAR file on the screen, without a proxy. Without a
-FILE it is the last session. The file is only read.`,
+FILE it is the last session. The file is only read; what another why403 records
+into it meanwhile appears as it comes. With --follow and no FILE it is the
+session of the why403 that is running, be it a screen, a capture or a run.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("open one file at a time", "%s takes one file, got %d", cmd.CommandPath(), len(args))
@@ -33,6 +37,11 @@ FILE it is the last session. The file is only read.`,
 			name := "last"
 			if len(args) == 1 {
 				name = args[0]
+			} else if follow {
+				var err error
+				if name, err = liveSession(); err != nil {
+					return err
+				}
 			}
 			name, err := sessionName(name)
 			if err != nil {
@@ -41,6 +50,18 @@ FILE it is the last session. The file is only read.`,
 			return openFile(cmd.Context(), std, name)
 		},
 	}
+	cmd.Flags().BoolVar(&follow, "follow", false, "join the why403 that is running, from another terminal")
+	return cmd
+}
+
+// liveSession is what the youngest why403 that records is recording into.
+func liveSession() (string, error) {
+	for _, i := range launch.Instances(launch.Dir()) {
+		if i.Session != "" && len(i.Addresses) > 0 {
+			return i.Session, nil
+		}
+	}
+	return "", failedf("start why403, capture or run in another terminal; why403 open shows the last session", "open --follow: no why403 is running")
 }
 
 func openFile(ctx context.Context, std stdio, name string) error {
