@@ -69,7 +69,7 @@ var lexicon = []sense{
 	means(APIKeyRestricted, flow.Likely, `\b(this|your|the) (\w+ )?key (\w+ ){0,2}(is |was )?not (permitted|allowed|authorized|valid|enabled) (to|for)\b`).
 		unless(`\bmodels?\b`),
 	means(APIKeyRestricted, flow.Likely, `\bapi ?key\b (\w+ ){0,10}(not allowed|restricted|not authorized|not permitted|blocked|does not have (access|permission)|cannot access|not enabled|not valid for)|\bapi key (http referrer|ip address|service|android app|ios app) blocked\b|\b(referr?er|ip address)\b (\w+ ){0,4}\bapi key\b`).
-		unless(`\b(invalid|missing|expired|unknown)\b`),
+		unless(`\b(invalid|missing|expired|unknown|models?)\b`),
 	means(MissingAPIKey, flow.Certain, `\b(missing|no|without|requires? (an? )?(valid )?|provide an?( valid)?|did not provide an|didnt provide an|lacks?) ?(\w+ ){0,2}(api|subscription|consumer|access) ?key\b|\b(api|subscription|consumer|app|application) ?(key|id) (\w+ ){0,4}(required|missing|not (found in|provided|present|supplied|sent|included|specified)|was not|absent|needed|empty)`).
 		unless(`\b(invalid|incorrect|unknown|expired|wrong)\b`),
 	means(InvalidAPIKey, flow.Certain, `\b(invalid|unknown|wrong|incorrect|bad|inactive|revoked|expired|disabled|unrecognized|unauthorized|deactivated|suspended) (\w+ ){0,3}(api|subscription|access|app|consumer|client|license|project)? ?key\b|\b(api|subscription|consumer|app|license|project) ?(key|id) (\w+ ){0,6}(invalid|not valid|not (found|recognized|active)|unknown|incorrect|expired|revoked|disabled|inactive|deactivated|does not exist|not exist|wrong|suspended)|\binvalid authentication credentials api\b|\bkey (is )?(inactive|has been (revoked|disabled|deactivated)|is (disabled|revoked|expired))\b`),

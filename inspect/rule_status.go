@@ -1,6 +1,9 @@
 package inspect
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 var statusMeaning = &Rule{
 	Name: "status", Title: "the status itself says why", Item: 1, Reads: true,
@@ -14,7 +17,14 @@ var statusMeaning = &Rule{
 			if len(c.credentials(c.Flow)) == 0 {
 				return c.withCredentialOf(because("no credential was sent and the server asks who you are (401)").Of(MissingToken).On(BySentence).Quote(q)).Likely()
 			}
-			return because("the server does not accept the credential (401)").Of(InvalidToken).On(ByHabit).Quote(q).Possible()
+			f := because("the server does not accept the credential (401)").Of(InvalidToken).On(ByCode).Quote(q)
+			switch cr := c.credentials(c.Flow)[0]; {
+			case cr.kind == apiKey:
+				f = f.Of(InvalidAPIKey)
+			case cr.kind == authHeader && strings.EqualFold(cr.scheme, "basic"):
+				f = f.Of(WrongCredentials)
+			}
+			return f.Possible()
 		case 405:
 			f := because("%s is not allowed here", c.req().Method).Of(WrongMethod).On(ByCode).Quote(q)
 			if allow := m.Header.Get("Allow"); allow != "" {
