@@ -17,6 +17,7 @@ import (
 
 func newOpen(std stdio) *cobra.Command {
 	var follow bool
+	var c columns
 	cmd := &cobra.Command{
 		Use:   "open [FILE]",
 		Short: "Look at a recorded session or a HAR file",
@@ -47,10 +48,11 @@ session of the why403 that is running, be it a screen, a capture or a run.`,
 			if err != nil {
 				return err
 			}
-			return openFile(cmd.Context(), std, name)
+			return openFile(cmd.Context(), std, name, c)
 		},
 	}
 	cmd.Flags().BoolVar(&follow, "follow", false, "join the why403 that is running, from another terminal")
+	c.add(cmd.Flags())
 	return cmd
 }
 
@@ -64,7 +66,7 @@ func liveSession() (string, error) {
 	return "", failedf("start why403, capture or run in another terminal; why403 open shows the last session", "open --follow: no why403 is running")
 }
 
-func openFile(ctx context.Context, std stdio, name string) error {
+func openFile(ctx context.Context, std stdio, name string, c columns) error {
 	isSession, err := holdsSession(name)
 	if err != nil {
 		return err
@@ -89,6 +91,7 @@ func openFile(ctx context.Context, std stdio, name string) error {
 		Version:     buildVersion(),
 		SessionPath: name,
 		ReadOnly:    true,
+		Columns:     c.Columns,
 	})
 	if e := explained(); err == nil {
 		err = e

@@ -55,6 +55,7 @@ func asksForHelp(args []string) bool {
 
 func newRoot(std stdio) *cobra.Command {
 	var o proxyFlags
+	var c columns
 	root := &cobra.Command{
 		Use:   "why403",
 		Short: "A debugging proxy that says why a request was refused",
@@ -73,11 +74,12 @@ why403 explain page.har`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runScreen(cmd.Context(), std, o)
+			return runScreen(cmd.Context(), std, o, c)
 		},
 	}
 	root.SuggestionsMinimumDistance = 2
 	o.add(root.Flags())
+	c.add(root.Flags())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(err, "see "+cmd.CommandPath()+" --help")
 	})

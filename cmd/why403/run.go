@@ -138,7 +138,7 @@ func (r *runner) run(ctx context.Context) error {
 	}
 	told.print(r.std.err)
 	if r.screen {
-		if err := openFile(ctx, r.std, told.session); err != nil {
+		if err := openFile(ctx, r.std, told.session, columns{}); err != nil {
 			return err
 		}
 	}

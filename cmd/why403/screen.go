@@ -8,14 +8,35 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/spf13/pflag"
+
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/ui"
 )
 
+// columns are those of the list, as --columns says.
+type columns struct {
+	ui.Columns
+	text string
+}
+
+func (c *columns) add(flags *pflag.FlagSet) {
+	flags.Var(c, "columns", "`names` of the columns of the list, of "+ui.ColumnNames()+" (default time,host,took; C changes them)")
+}
+
+func (c *columns) String() string { return c.text }
+func (c *columns) Type() string   { return "names" }
+
+func (c *columns) Set(text string) (err error) {
+	c.text = text
+	c.Columns, err = ui.ParseColumns(text)
+	return err
+}
+
 // runScreen is why403 without a subcommand: the proxy and the screen.
-func runScreen(ctx context.Context, std stdio, o proxyFlags) error {
+func runScreen(ctx context.Context, std stdio, o proxyFlags, c columns) error {
 	if err := wantsTerminal(std); err != nil {
 		return err
 	}
@@ -25,6 +46,7 @@ func runScreen(ctx context.Context, std stdio, o proxyFlags) error {
 	}
 	defer s.close()
 	s.announce("screen", &o)
+	s.columns = c.Columns
 	err = s.show(ctx, nil)
 	for _, line := range s.remarks.take() {
 		fmt.Fprintf(std.err, "why403: %s\n", oneLine(line))
@@ -64,6 +86,7 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		Version:     buildVersion(),
 		SessionPath: s.store.Stats().Path,
 		CA:          s.trust(),
+		Columns:     s.columns,
 	})
 	stop()
 	for range running {
