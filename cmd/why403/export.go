@@ -8,31 +8,45 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/export"
+	"github.com/why403/why403/flow/redact"
 	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/inspect/report"
 )
 
 func newExport(std stdio) *cobra.Command {
 	var as string
-	var reveal bool
+	var reveal, run, yes bool
 	cmd := &cobra.Command{
 		Use:   "export FILE [ID...]",
 		Short: "Write flows of a session or HAR in another form",
 		Long: `Write the flows with these ids, or all, in another form. Secrets are masked,
-the same secret by the same name, unless --reveal is given.`,
+the same secret by the same name, unless --reveal is given.
+
+A command or program can be run once before it is handed on (--verify): when the
+server answers as it did, the export says so. markdown is the report on the refused
+among the flows, test a check that why403 assert runs.`,
 		Example: `why403 export last --as har > page.har
-why403 export page.har 3 --as curl --reveal | sh`,
+why403 export page.har 3 --as curl --reveal | sh
+why403 export page.har 3 --as python --verify
+why403 export page.har 3 --as test > refused.json`,
 		Args: filesNeeded,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			format, err := exportFormat(as)
+			ids, err := flowIDs(args[1:])
 			if err != nil {
 				return err
 			}
-			ids, err := flowIDs(args[1:])
+			if as == "markdown" {
+				return exportReport(cmd.Context(), std, args[0], ids, reveal)
+			}
+			format, err := exportFormat(as)
 			if err != nil {
 				return err
 			}
@@ -40,21 +54,85 @@ why403 export page.har 3 --as curl --reveal | sh`,
 			if err != nil {
 				return err
 			}
-			if err := export.Write(std.out, format, flows, export.Options{Reveal: reveal}); err != nil {
+			o := export.Options{Reveal: reveal, Version: buildVersion()}
+			if run {
+				for _, f := range flows {
+					if err := (&again{yes: yes}).ask(std, f); err != nil {
+						return err
+					}
+				}
+				if err := verify(cmd.Context(), format, flows); err != nil {
+					return err
+				}
+				o.Verified = time.Now()
+			}
+			if o.Expect, err = expectations(cmd.Context(), flows); err != nil {
+				return err
+			}
+			if err := export.Write(std.out, format, flows, o); err != nil {
 				return failed(fmt.Errorf("export as %s: %w", as, err), "export other flows, or in another form with --as")
 			}
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&as, "as", "", strings.Join(export.Names(), ", "))
+	cmd.Flags().StringVar(&as, "as", "", strings.Join(export.Names(), ", ")+", markdown")
 	cmd.Flags().BoolVar(&reveal, "reveal", false, "write secrets as they are")
+	cmd.Flags().BoolVar(&run, "verify", false, "run what is exported once, and say in it that it did the same")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask before --verify sends to another host")
 	return cmd
+}
+
+// expectations are what tests expect: the answers as they were, taken by themselves.
+func expectations(ctx context.Context, flows []*flow.Flow) (func(*flow.Flow) export.Expectation, error) {
+	byID := map[flow.ID]export.Expectation{}
+	for _, f := range flows {
+		refused, cause, err := expectedOf(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		byID[f.ID] = export.Expectation{Status: f.Status(), Refused: refused, Cause: cause}
+	}
+	return func(f *flow.Flow) export.Expectation { return byID[f.ID] }, nil
+}
+
+// exportReport writes the report on flows of a file, which are explained among all others of it.
+func exportReport(ctx context.Context, std stdio, name string, ids []flow.ID, reveal bool) error {
+	name, err := sessionName(name)
+	if err != nil {
+		return err
+	}
+	flows, err := readFlows(ctx, std, name)
+	if err != nil {
+		return err
+	}
+	all, err := explain.Flows(ctx, flows, explain.Options{})
+	if err != nil {
+		return fmt.Errorf("explain %s: %w", name, err)
+	}
+	if len(ids) > 0 {
+		all = slices.DeleteFunc(all, func(e inspect.Explained) bool { return !slices.Contains(ids, e.ID) })
+	}
+	if report.Refused(all) == 0 {
+		return failedf("why403 explain "+name+" lists what was refused", "none of these flows was refused: there is nothing to report")
+	}
+	var b strings.Builder
+	if err := report.Markdown(&b, all); err != nil {
+		return err
+	}
+	text := b.String()
+	if !reveal {
+		m := redact.New()
+		m.Flows(flows)
+		text = m.Text(text)
+	}
+	_, err = io.WriteString(std.out, text)
+	return err
 }
 
 func exportFormat(as string) (export.Format, error) {
 	i := slices.IndexFunc(export.Formats, func(f export.Format) bool { return f.Name == as })
 	if i < 0 {
-		return export.Format{}, usagef("give --as "+strings.Join(export.Names(), "|"), "--as %q is no form to export to", as)
+		return export.Format{}, usagef("give --as "+strings.Join(export.Names(), "|")+"|markdown", "--as %q is no form to export to", as)
 	}
 	return export.Formats[i], nil
 }

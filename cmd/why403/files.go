@@ -11,6 +11,7 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/har"
+	"github.com/why403/why403/flow/paste"
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/flow/transcript"
 )
@@ -103,6 +104,9 @@ func readText(ctx context.Context, r io.Reader, name string, yield func(*flow.Fl
 			return failed(fmt.Errorf("%s: %w", name, err), harHint(err))
 		}
 		return wanted
+	}
+	if paste.Looks(string(head)) {
+		return readPasted(br, name, os.Stderr, give)
 	}
 	flows, err := transcript.Read(br)
 	if errors.Is(err, transcript.ErrNothing) {

@@ -118,11 +118,7 @@ func (c *call) about(comment string, notes ...string) string {
 	var b strings.Builder
 	line := func(s string) { b.WriteString(comment + " " + oneLine(s) + "\n") }
 	line(title(c.f))
-	if c.o.Verified.IsZero() {
-		line("not verified: it was not run when it was written")
-	} else {
-		line("verified at " + c.o.Verified.UTC().Format("2006-01-02 15:04:05") + " UTC: it was run and answered the same")
-	}
+	b.WriteString(verified(comment, c.o))
 	for _, n := range notes {
 		line(n)
 	}
@@ -130,6 +126,14 @@ func (c *call) about(comment string, notes ...string) string {
 		line("set " + strings.Join(used, ", ") + " in the environment")
 	}
 	return b.String()
+}
+
+// verified is the line that says whether what follows was run.
+func verified(comment string, o Options) string {
+	if o.Verified.IsZero() {
+		return comment + " not verified: it was not run when it was written\n"
+	}
+	return comment + " verified at " + o.Verified.UTC().Format("2006-01-02 15:04:05") + " UTC: it was run and answered the same\n"
 }
 
 // used are the variables that the request needs, in order of appearance.

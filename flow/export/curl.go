@@ -19,7 +19,7 @@ func writeCurl(w io.Writer, flows []*flow.Flow, o Options) error {
 		if err != nil {
 			return err
 		}
-		_, err = io.WriteString(w, text)
+		_, err = io.WriteString(w, verified("#", o)+text)
 		return err
 	}
 	written := 0
@@ -31,6 +31,7 @@ func writeCurl(w io.Writer, flows []*flow.Flow, o Options) error {
 			text = "# cannot be written: " + oneLine(err.Error()) + "\n"
 		} else {
 			written++
+			text = verified("#", o) + text
 		}
 		if _, err := fmt.Fprintf(w, "# %s\n%s\n", oneLine(title(f)), text); err != nil {
 			return err

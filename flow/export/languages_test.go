@@ -151,6 +151,7 @@ func runAll(t *testing.T, form string, s *sink, flows map[string]*flow.Flow, com
 }
 
 func TestPythonSendsTheSameBytes(t *testing.T) {
+	t.Parallel()
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed")
@@ -167,6 +168,7 @@ func TestPythonSendsTheSameBytes(t *testing.T) {
 }
 
 func TestNodeSendsTheSameRequest(t *testing.T) {
+	t.Parallel()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Skip("node is not installed")
