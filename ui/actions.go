@@ -80,6 +80,8 @@ func (m *model) do(a action) tea.Cmd {
 		} else {
 			m.say(true, "the mouse selects text now; M gives it back")
 		}
+	case stageMode:
+		m.toggleStage()
 	case showHelp:
 		m.push(&help{})
 	case palette:
@@ -158,6 +160,7 @@ func (m *model) enter() tea.Cmd {
 			return nil
 		}
 		m.opened, m.focus = true, inInspector
+		m.inspector.listen(m.list.current())
 		m.arrange()
 		return nil
 	}

@@ -187,7 +187,7 @@ func (m *model) pageCame(p pageMsg) {
 
 // load gathers what the inspector shows of a flow.
 func (m *model) load(id flow.ID) tea.Cmd {
-	o, ctx, raw, th := m.o, m.ctx, m.inspector.raw, m.th
+	o, ctx, raw, th, veil := m.o, m.ctx, m.inspector.raw, m.th, m.veil
 	tries := append([]flow.ID(nil), m.tries[id]...)
 	partner, version := m.partners[id], m.loads
 	var known *messages
@@ -233,8 +233,12 @@ func (m *model) load(id flow.ID) tea.Cmd {
 				d.compare = comparison(d.flow, f, learn(ctx, o.Feed, d))
 			}
 		}
-		d.request = messageDoc(th, d.flow, d.flow.Request, raw)
-		d.answer = messageDoc(th, d.flow, d.flow.Response, raw)
+		show := d.flow
+		if d.shown = veil.dossier(d); d.shown != nil {
+			show = d.shown.flow
+		}
+		d.request = messageDoc(th, show, show.Request, raw)
+		d.answer = messageDoc(th, show, show.Response, raw)
 		d.messages = gather(ctx, o.Feed, d.flow, known)
 		return msg
 	})

@@ -70,6 +70,7 @@ type editor struct {
 	answers  bool       // held is a response: method and url hold its status and reason
 	extended time.Time  // when held was last kept waiting
 	now      time.Time  // of the frame: tokens expire
+	veil     *veil      // stage mode: what is not under the cursor is masked
 }
 
 // try is one sending from this editor.

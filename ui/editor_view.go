@@ -61,7 +61,7 @@ func (e *editor) differences(th *theme, w int) []string {
 	out = append(out, l.end())
 	const most = 4
 	for i, ch := range e.compare.changes {
-		ch = inWords(ch)
+		ch = inWords(e.veil.change(ch))
 		if i == most && len(e.compare.changes) > most+1 {
 			out = append(out, row(w).gap(2).text(th.muted, safe.Of("and "+strconv.Itoa(len(e.compare.changes)-most)+" more")).end())
 			break
@@ -95,6 +95,9 @@ func (e *editor) title(th *theme, w int) string {
 	if e.row.Status != 0 {
 		l.gap(1).text(statusStyle(th, e.row.Status, e.row.Refused()), safe.Of(strconv.Itoa(e.row.Status)))
 	}
+	if e.veil != nil {
+		l.gap(2).put(th.warn, "stage mode: only what is under the cursor is shown as it is")
+	}
 	if note := "a new flow; #" + id(e.parent.ID) + " stays as it is"; l.room() > len(note)+2 {
 		l.to(w-len(note)-1).text(th.muted, safe.Of(note))
 	}
@@ -107,7 +110,11 @@ func (g *form) draw(th *theme, e *editor, w, h int) []string {
 	l := row(w).gap(1)
 	field(th, l, &g.method, th.verb, max(7, len(g.method.s)+1), e.at.part == partMethod, e.ghost())
 	l.gap(1)
-	field(th, l, &g.url, th.bright, w-l.w-1, e.at.part == partURL, "")
+	url := &g.url
+	if e.veil != nil && e.at.part != partURL {
+		url = &input{s: e.veil.url(g.url.s)}
+	}
+	field(th, l, url, th.bright, w-l.w-1, e.at.part == partURL, "")
 	out = append(out, l.end(), blank(w))
 	out = append(out, row(w).gap(1).put(th.muted, "on  ").left(th.muted, safe.Of("name"), nameWidth).put(th.muted, "value").end())
 	bodyRows := 1
@@ -246,6 +253,9 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	if h.auto && !(on && e.at.col == 1) {
 		v = &auto
 	}
+	if e.veil != nil && !(on && e.at.col == 1) {
+		v = &input{s: e.veil.field(h.name.s, v.s)}
+	}
 	field(th, l, v, vs, w-l.w-noteW-1, on && e.at.col == 1, e.ghost())
 	if noteW > 0 {
 		l.gap(1)
@@ -269,13 +279,7 @@ func (g *form) bodyTitle(th *theme, w int) string {
 		return l.end()
 	}
 	l.gap(1).put(th.muted, "body  ").text(th.muted, safe.Of(size(int64(len(data)))))
-	media := ""
-	for i := range g.heads {
-		if !g.heads[i].off && strings.EqualFold(g.heads[i].name.s, "Content-Type") {
-			media, _ = decode.ParseMediaType(g.heads[i].value.s)
-		}
-	}
-	if decode.IsJSON(media) && g.asText {
+	if media, _ := decode.ParseMediaType(g.media()); decode.IsJSON(media) && g.asText {
 		if _, err := decode.ParseJSON(data); err != nil {
 			l.gap(2).put(th.bad, "✗ ").text(th.warn, safe.Of("no valid JSON: "+err.Error()))
 		} else {
@@ -283,6 +287,16 @@ func (g *form) bodyTitle(th *theme, w int) string {
 		}
 	}
 	return l.end()
+}
+
+// media is the Content-Type that would be sent.
+func (g *form) media() string {
+	for i := range g.heads {
+		if !g.heads[i].off && strings.EqualFold(g.heads[i].name.s, "Content-Type") {
+			return g.heads[i].value.s
+		}
+	}
+	return ""
 }
 
 // expired is what to say about a token in a header that is no longer valid, "" if there is none.
@@ -319,7 +333,12 @@ func (g *form) drawBody(th *theme, e *editor, w, h int) []string {
 		return []string{row(w).gap(1).put(th.faint, "no body").end()}
 	}
 	var out []string
-	for _, r := range g.body.view(th, w-2, h, on) {
+	body := &g.body
+	if e.veil != nil && !on {
+		masked := newArea(string(e.veil.data([]byte(g.body.s), g.media())))
+		body = &masked
+	}
+	for _, r := range body.view(th, w-2, h, on) {
 		if on {
 			out = append(out, row(1).put(th.key, "▏").end()+r+" ")
 		} else {

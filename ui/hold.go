@@ -164,7 +164,7 @@ func (m *model) editHeld(h hold.Held) {
 		}
 	}
 	m.editor = newHeldEditor(h, partner, c)
-	m.editor.extended = m.now
+	m.editor.extended, m.editor.veil = m.now, m.veil
 	if r := m.list.current(); r != nil {
 		m.editor.row = *r
 	}
@@ -246,13 +246,14 @@ type heldView struct {
 }
 
 // message is the held message: its body is not in the session yet.
-func (v *heldView) message(th *theme, raw bool) document {
+func (v *heldView) message(th *theme, veil *veil, raw bool) document {
 	if v.doc == nil || v.th != th || v.raw != raw {
-		m := v.Flow.Request
+		f := veil.flow(v.Flow)
+		m := f.Request
 		if v.Stage == filter.Responses {
-			m = v.Flow.Response
+			m = f.Response
 		}
-		v.doc, v.th, v.raw = messageDoc(th, v.Flow, m, raw), th, raw
+		v.doc, v.th, v.raw = messageDoc(th, f, m, raw), th, raw
 	}
 	return v.doc
 }

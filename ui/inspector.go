@@ -43,6 +43,7 @@ type dossier struct {
 	raw     bool
 	// messages of an upgraded connection or a body; nil: there are none
 	messages *messages
+	shown    *dossier // what is drawn in stage mode; nil: this one
 	// full: request, response are shown with the whole body, or are being read whole.
 	full [2]bool
 	err  error
@@ -74,6 +75,7 @@ type inspector struct {
 	tab    tab
 	d      *dossier // nil: not loaded yet
 	id     flow.ID
+	veil   *veil
 	row    *session.Row // from the list, until more is loaded
 	held   *heldView    // nil: it does not wait
 	off    [tabCount]int
@@ -186,8 +188,13 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 		case v.tab == tabWhy:
 			return h.why(th, w, now)
 		case v.tab == tabRequest && h.Stage == filter.Requests, v.tab == tabResponse && h.Stage == filter.Responses:
-			return h.message(th, v.raw)
+			return h.message(th, v.veil, v.raw)
 		}
+	}
+	if s := d.shown; s != nil {
+		s.compare.cur, s.compare.ticked = d.compare.cur, d.compare.ticked
+		s.request, s.answer, s.messages = d.request, d.answer, d.messages
+		d = s
 	}
 	switch v.tab {
 	case tabDiff:
@@ -256,6 +263,7 @@ func (v *inspector) what(th *theme, w int) string {
 	if r == nil || r.ID != v.id {
 		return l.end()
 	}
+	r = v.veil.row(r)
 	l.text(th.muted, safe.Of("#"+id(r.ID)+" "))
 	if r.Method != "" {
 		l.text(th.verb, safe.Of(r.Method)).gap(1)

@@ -49,6 +49,7 @@ const (
 	unfoldJSON
 	zoom
 	toggleMouse
+	stageMode
 	showHelp
 	palette
 	quit
@@ -188,6 +189,7 @@ var bindings = []binding{
 	{foldJSON, inInspector, []string{"-"}, "fold", "fold JSON one level more; a click on a line folds it alone", "Look", 0},
 	{unfoldJSON, inInspector, []string{"+", "="}, "unfold", "unfold JSON one level", "Look", 0},
 	{zoom, anywhere, []string{"z"}, "zoom", "give the focused pane the whole screen", "Look", 0},
+	{stageMode, anywhere, []string{"S"}, "stage mode", "mask secrets on the screen, to show it to others", "Look", 0},
 	{toggleMouse, anywhere, []string{"M"}, "mouse", "give the mouse back to the terminal, to select text", "Look", 0},
 
 	{palette, anywhere, []string{":", "ctrl+p"}, "all actions", "find any action by its name", "Program", 10},

@@ -25,6 +25,7 @@ type list struct {
 	held   map[flow.ID]hold.Held // flows that wait for a person
 	drawn  columns               // as they were drawn last
 	shown  columnSet
+	veil   *veil
 }
 
 func newList() list { return list{rows: newRows(), follow: true, shown: usualColumns} }

@@ -47,7 +47,7 @@ func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time
 	}
 	for i := l.top; i < min(l.top+h-1, l.len()); i++ {
 		r, _ := l.rows.get(l.at(i))
-		l.need.see(th, r, now)
+		l.need.see(th, l.veil.row(r), now)
 	}
 	c := l.need.columns(w, l.last, l.shown)
 	l.drawn = c
@@ -56,7 +56,7 @@ func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time
 	for i := l.top; i < l.len() && len(out) < h; i++ {
 		id := l.at(i)
 		r, known := l.rows.get(id)
-		out = append(out, l.row(th, &c, w, id, r, known, id == l.cur, focused, now, zone))
+		out = append(out, l.row(th, &c, w, id, l.veil.row(r), known, id == l.cur, focused, now, zone))
 	}
 	return fill(out, w, h)
 }

@@ -137,7 +137,7 @@ type bodyMsg struct {
 
 // complete reads the whole body of a message of which the inspector has the beginning.
 func (m *model) complete(side session.Side) tea.Cmd {
-	d, feed, ctx, th := m.inspector.d, m.o.Feed, m.ctx, m.th
+	d, feed, ctx, th, veil := m.inspector.d, m.o.Feed, m.ctx, m.th, m.veil
 	w := m.lay.inspector.w - 2
 	return m.crew.cmd(func() tea.Msg {
 		msg := bodyMsg{d: d, side: side}
@@ -152,6 +152,7 @@ func (m *model) complete(side session.Side) tea.Cmd {
 			msg.err = err
 			return msg
 		}
+		f = veil.flow(f)
 		one := f.Request
 		if side == session.ResponseSide {
 			one = f.Response
@@ -167,7 +168,7 @@ func (m *model) complete(side session.Side) tea.Cmd {
 func (m *model) bodyCame(b bodyMsg) {
 	d := m.inspector.d
 	switch {
-	case d == nil || d.row.ID != b.d.row.ID || d.raw != b.d.raw:
+	case d == nil || d.row.ID != b.d.row.ID || d.raw != b.d.raw || (d.shown == nil) != (b.d.shown == nil):
 	case b.err != nil:
 		m.fail("read the body", b.err)
 	case b.side == session.RequestSide:

@@ -183,7 +183,7 @@ func (v *inspector) messagesDoc(focused bool) document {
 		return pieces{}
 	}
 	mv.meet(s, !ended(&v.d.row))
-	doc := &messageList{messages: s, cur: mv.cur, focused: focused}
+	doc := &messageList{messages: s, cur: mv.cur, focused: focused, veil: v.veil}
 	at, off := int(mv.cur-s.first)+doc.head(), &v.off[tabMessages]
 	if at >= *off+v.h {
 		*off = at - v.h + 1
@@ -201,6 +201,7 @@ func (v *inspector) messagesDoc(focused bool) document {
 type messageList struct {
 	*messages
 	cur     int64 // -1: no cursor
+	veil    *veil
 	focused bool
 }
 
@@ -226,7 +227,7 @@ func (d *messageList) draw(th *theme, i int, l *line) {
 		}
 		l.on(base)
 	}
-	f := &d.list[i]
+	f := d.veil.message(&d.list[i])
 	at := ""
 	if !f.At.IsZero() {
 		at = firstOf(span(f.At.Sub(d.origin)), "0 ms")
@@ -328,7 +329,7 @@ func (m *model) openMessage(n int64) tea.Cmd {
 	}
 	v := &m.inspector.messages
 	v.want, v.raw = n, m.inspector.raw
-	feed, ctx, th, id, raw, s, zone := m.o.Feed, m.ctx, m.th, d.flow.ID, m.inspector.raw, d.messages, m.o.Zone
+	feed, ctx, th, id, raw, s, zone, veil := m.o.Feed, m.ctx, m.th, d.flow.ID, m.inspector.raw, d.messages, m.o.Zone, m.veil
 	return m.crew.cmd(func() tea.Msg {
 		msg := messageMsg{id: id, n: n, raw: raw}
 		f, err := wholeMessage(ctx, feed, id, s, n)
@@ -336,7 +337,7 @@ func (m *model) openMessage(n int64) tea.Cmd {
 			msg.err = err
 			return msg
 		}
-		msg.doc = openedMessage(th, &f, n, raw, zone)
+		msg.doc = openedMessage(th, veil.message(&f), n, raw, zone)
 		return msg
 	})
 }

@@ -19,6 +19,7 @@ type model struct {
 	ctx  context.Context
 	crew crew
 	th   *theme
+	veil *veil // stage mode; nil: off
 	w, h int
 	now  time.Time
 	lay  layout
@@ -36,6 +37,7 @@ type model struct {
 	spark     spark
 	tries     map[flow.ID][]flow.ID // replays by parent, of those seen
 	held      []hold.Held           // what waits for a person, oldest first
+	veiled    *veil                 // that of earlier in this run: its names stay
 
 	marks    []flow.ID           // marked in this run, oldest first
 	partners map[flow.ID]flow.ID // what Diff compares with, where somebody chose
@@ -96,8 +98,7 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 	case tea.BackgroundColorMsg:
 		if !msg.IsDark() && m.th == dark() {
 			m.th = light()
-			m.loads++ // what was drawn in dark is drawn again
-			m.inspector.d = nil
+			m.redraw() // what was drawn in dark
 		}
 	case tea.KeyPressMsg:
 		return m.key(msg.String(), msg.Text)

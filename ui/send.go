@@ -118,6 +118,7 @@ func (m *model) openEditor(msg editorMsg) {
 		return
 	}
 	m.editor = newEditor(msg.f, msg.f.Request.Body.Data, msg.row, msg.partner, msg.compare)
+	m.editor.veil = m.veil
 	m.arrange()
 }
 
@@ -206,7 +207,7 @@ func (m *model) takeValue() {
 		}
 		return
 	}
-	m.push(newTakeBox(e))
+	m.push(newTakeBox(e, m.veil))
 }
 
 // sendEdited sends the form as a child of the flow it came from.
@@ -225,16 +226,16 @@ func (m *model) sendEdited() tea.Cmd {
 // send lets the sender do its work; what comes back is an exchange of its own.
 func (m *model) send(to *flow.Flow, req *flow.Message, e *editor, n, was int) tea.Cmd {
 	m.running++
-	began, o, ctx, th := m.now, m.o, m.ctx, m.th
+	began, o, ctx, th, veil := m.now, m.o, m.ctx, m.th, m.veil
 	return m.crew.cmd(func() tea.Msg {
 		msg := sentMsg{editor: e, n: n, parent: to.ID, was: was}
-		msg.exchange(ctx, o, th, began, to, req)
+		msg.exchange(ctx, o, th, veil, began, to, req)
 		return msg
 	})
 }
 
 // exchange sends req and reads what came of it.
-func (msg *sentMsg) exchange(ctx context.Context, o Options, th *theme, began time.Time, to *flow.Flow, req *flow.Message) {
+func (msg *sentMsg) exchange(ctx context.Context, o Options, th *theme, veil *veil, began time.Time, to *flow.Flow, req *flow.Message) {
 	child, err := o.Sender.Send(ctx, to, req)
 	msg.err, msg.took = err, o.Now().Sub(began)
 	if child == 0 {
@@ -250,6 +251,7 @@ func (msg *sentMsg) exchange(ctx context.Context, o Options, th *theme, began ti
 		msg.took = d
 	}
 	if f.Response != nil {
+		f = veil.flow(f)
 		msg.answer = messageDoc(th, f, f.Response, false)
 	}
 }
@@ -302,8 +304,8 @@ func (m *model) replay() tea.Cmd {
 	}
 	feed, ctx, id, was := m.o.Feed, m.ctx, m.list.cur, m.list.current().Status
 	m.running++
-	o, th, began := m.o, m.th, m.now
-	m.say(true, "sending "+m.list.current().Method+" "+m.list.current().Target+" again")
+	o, th, veil, began := m.o, m.th, m.veil, m.now
+	m.say(true, "sending "+m.list.current().Method+" "+veil.url(m.list.current().Target)+" again")
 	return m.crew.cmd(func() tea.Msg {
 		msg := sentMsg{parent: id, was: was}
 		f, err := whole(ctx, feed, id)
@@ -316,7 +318,7 @@ func (m *model) replay() tea.Cmd {
 		}
 		req := f.Request.Clone()
 		req.Head = f.Request.Head
-		msg.exchange(ctx, o, th, began, f, req)
+		msg.exchange(ctx, o, th, veil, began, f, req)
 		return msg
 	})
 }
@@ -379,7 +381,7 @@ func (m *model) fixCame(msg fixMsg) {
 	}
 	th := m.th
 	rows := []piece{{"", safe.Text{}}}
-	for _, ch := range msg.patch {
+	for _, ch := range m.veil.changes(msg.patch) {
 		name := string(ch.Part) + " " + ch.Name
 		if ch.Before != nil {
 			rows = append(rows, said(th.bad, "- "+name+": "+*ch.Before))

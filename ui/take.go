@@ -10,11 +10,12 @@ import (
 // takeBox lists what the accepted request has and this one has not.
 type takeBox struct {
 	changes []flow.Change
+	veil    *veil
 	cur     int
 }
 
-func newTakeBox(e *editor) *takeBox {
-	t := &takeBox{}
+func newTakeBox(e *editor, v *veil) *takeBox {
+	t := &takeBox{veil: v}
 	for _, ch := range e.compare.changes {
 		if ch.Applicable() {
 			t.changes = append(t.changes, ch)
@@ -49,7 +50,7 @@ func (t *takeBox) view(th *theme, w, h int) []string {
 	var out []string
 	top := max(0, t.cur-h+2)
 	for i := top; i < min(len(t.changes), top+h-1); i++ {
-		ch := t.changes[i]
+		ch := t.veil.change(t.changes[i])
 		base, sign := th.box, words("  ")
 		if i == t.cur {
 			base, sign = th.cursor, "› "

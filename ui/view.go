@@ -49,6 +49,9 @@ func (m *model) screen() string {
 	for _, d := range m.dialogs {
 		over(out, frame(m.th, d, m.w, m.h-2))
 	}
+	if m.editor == nil || len(m.dialogs) > 0 {
+		m.veil.frame(out)
+	}
 	return strings.Join(out, "\n")
 }
 
@@ -141,6 +144,9 @@ func (m *model) header(w int) string {
 		default:
 			l.gap(3).put(th.key, keyOf(goEnd)).put(th.warn, " newest")
 		}
+	}
+	if m.veil != nil {
+		l.gap(3).put(th.warn, "stage mode")
 	}
 	if n := len(m.held); n > 0 {
 		l.gap(3).text(th.warn, safe.Of(heldCount(n)))

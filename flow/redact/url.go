@@ -156,3 +156,6 @@ func (l spanList) shift(by int) []span {
 	}
 	return l
 }
+
+// URL is a URL, or the target of a request, with its secrets masked.
+func (m *Masker) URL(s string) string { return m.replace(s, m.url(s)) }
