@@ -63,7 +63,7 @@ func (b *browserRun) open(ctx context.Context) error {
 		return err
 	}
 	b.command = b.withProfile
-	if _, joined := launch.Running(ctx, launch.Dir()); joined || !b.std.terminal() {
+	if _, joined := launch.Running(ctx, launch.Places()...); joined || !b.std.terminal() {
 		return b.run(ctx)
 	}
 	return b.beside(ctx)

@@ -29,7 +29,7 @@ why403 env --shell powershell | Out-String | Invoke-Expression
 docker run $(why403 env --docker) IMAGE`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			running, ok := launch.Running(cmd.Context(), launch.Dir())
+			running, ok := launch.Running(cmd.Context(), launch.Places()...)
 			if !ok {
 				return failedf("start why403 in another terminal, or run one command with why403 run -- COMMAND", "env: no why403 is running")
 			}

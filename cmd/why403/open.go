@@ -58,7 +58,7 @@ session of the why403 that is running, be it a screen, a capture or a run.`,
 
 // liveSession is what the youngest why403 that records is recording into.
 func liveSession() (string, error) {
-	for _, i := range launch.Instances(launch.Dir()) {
+	for _, i := range launch.Instances(launch.Places()...) {
 		if i.Session != "" && len(i.Addresses) > 0 {
 			return i.Session, nil
 		}

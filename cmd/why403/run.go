@@ -120,7 +120,7 @@ func (r *runner) run(ctx context.Context) error {
 	var err error
 	running, joined := launch.Instance{}, false
 	if !r.alone {
-		running, joined = launch.Running(ctx, launch.Dir())
+		running, joined = launch.Running(ctx, launch.Places()...)
 	}
 	if joined {
 		exit, told, err = r.joined(ctx, running)

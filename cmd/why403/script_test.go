@@ -2,6 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,12 +23,39 @@ func TestMain(m *testing.M) {
 		"why403": func() {
 			os.Exit(run(context.Background(), os.Args[1:], stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 		},
+		"fetch": fetch,
 	})
+}
+
+// fetch is a client that takes its proxy from the environment.
+func fetch() {
+	r, err := http.Get(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	defer r.Body.Close()
+	_, _ = io.Copy(os.Stdout, r.Body)
+}
+
+// startRefusing gives the URL of a server that refuses /refused. Its name is
+// one that Go's clients do not take for loopback.
+func startRefusing(t *testing.T) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.URL.Path == "/refused" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		fmt.Fprintln(w, "fine")
+	}))
+	t.Cleanup(s.Close)
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	return "http://app.localhost:" + port
 }
 
 // TestScripts runs the real command in a home of its own: each script is a
 // story in testdata/script.
 func TestScripts(t *testing.T) {
+	server := startRefusing(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -33,6 +65,7 @@ func TestScripts(t *testing.T) {
 				env.Setenv(name, env.WorkDir+"/"+folder)
 			}
 			env.Setenv("TERM", "xterm-256color")
+			env.Setenv("SERVER", server)
 			return os.MkdirAll(env.WorkDir+"/home", 0o700)
 		},
 		RequireExplicitExec: true,

@@ -158,7 +158,7 @@ func (k *layer) files(names []string) (paths []string) {
 // ours reports whether a path lies where kits are laid: in the folder of this one, or of another one around us.
 func (k *layer) ours(path string) bool {
 	inside := func(dir string) bool { return strings.HasPrefix(path, dir+string(filepath.Separator)) }
-	return inside(k.dir) || inside(Dir())
+	return inside(k.dir) || slices.ContainsFunc(Places(), inside)
 }
 
 // write writes a file of the kit whole and gives its path.

@@ -15,9 +15,9 @@ const answerWithin = 5 * time.Second
 // Running finds the proxy that clients of this user are to use: the youngest
 // that takes clients without a login and answers on its port. Those that run
 // one command of their own (run) and the demo come last.
-func Running(ctx context.Context, dir string) (Instance, bool) {
+func Running(ctx context.Context, dirs ...string) (Instance, bool) {
 	var second *Instance
-	for _, i := range Instances(dir) {
+	for _, i := range Instances(dirs...) {
 		if !i.Joinable() {
 			continue
 		}

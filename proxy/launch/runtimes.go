@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -55,7 +56,7 @@ func (k *layer) runtime(r Runtime, roots []byte) {
 func (k *layer) append(name, option string) string {
 	var kept []string
 	for _, word := range strings.Fields(k.env[name]) {
-		if !strings.Contains(word, Dir()+string(filepath.Separator)) && !strings.Contains(word, k.dir+string(filepath.Separator)) {
+		if !slices.ContainsFunc(append(Places(), k.dir), func(dir string) bool { return strings.Contains(word, dir+string(filepath.Separator)) }) {
 			kept = append(kept, word)
 		}
 	}

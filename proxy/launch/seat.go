@@ -25,13 +25,21 @@ const (
 
 // Dir is where what lasts as long as a process is kept: $XDG_RUNTIME_DIR/why403,
 // or, where the system has no such folder, run in our state folder. It need not exist.
-func Dir() string {
-	if d := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(d) {
-		if info, err := os.Stat(d); err == nil && info.IsDir() {
-			return filepath.Join(d, "why403")
-		}
+func Dir() string { return Places()[0] }
+
+// Places are Dir and where else a process of ours may have its seat: the folder
+// of the system may have come, or the variable been set, after that one started.
+func Places() []string {
+	state := filepath.Join(stateDir(), "run")
+	d := os.Getenv("XDG_RUNTIME_DIR")
+	if !filepath.IsAbs(d) {
+		return []string{state}
 	}
-	return filepath.Join(stateDir(), "run")
+	d = filepath.Join(d, "why403")
+	if info, err := os.Stat(filepath.Dir(d)); err == nil && info.IsDir() {
+		return []string{d, state}
+	}
+	return []string{state, d}
 }
 
 // stateDir is where programs keep what is no document (XDG Base Directory, XDG_STATE_HOME; the systems' own places elsewhere).
@@ -79,6 +87,9 @@ func Take(dir string) (*Seat, error) {
 		return nil, err
 	}
 	Sweep(dir)
+	if dir == Dir() {
+		Sweep(Places()[1:]...)
+	}
 	for n := 1; n <= maxSeats; n++ {
 		name := strconv.Itoa(os.Getpid())
 		if n > 1 {
@@ -148,7 +159,14 @@ func (s *Seat) Release() error {
 }
 
 // Sweep removes the seats of processes that are gone, and gives what it removed.
-func Sweep(dir string) (removed []string) {
+func Sweep(dirs ...string) (removed []string) {
+	for _, dir := range dirs {
+		removed = append(removed, sweep(dir)...)
+	}
+	return removed
+}
+
+func sweep(dir string) (removed []string) {
 	for _, path := range seats(dir) {
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
@@ -190,10 +208,12 @@ func isSeat(name string) bool {
 }
 
 // Instances are the living ones, the youngest first.
-func Instances(dir string) (all []Instance) {
-	for _, path := range seats(dir) {
-		if i, ok := readInstance(path); ok {
-			all = append(all, i)
+func Instances(dirs ...string) (all []Instance) {
+	for _, dir := range dirs {
+		for _, path := range seats(dir) {
+			if i, ok := readInstance(path); ok {
+				all = append(all, i)
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Instance) int { return b.Started.Compare(a.Started) })

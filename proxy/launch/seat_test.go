@@ -202,3 +202,23 @@ func TestRunningWantsAnAnswerOfOurs(t *testing.T) {
 		})
 	}
 }
+
+func TestAProcessIsFoundThoughTheSystemsFolderCameLater(t *testing.T) {
+	runtimeDir := filepath.Join(t.TempDir(), "run")
+	t.Setenv("XDG_RUNTIME_DIR", runtimeDir)
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	s, err := Take(Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Release() }()
+	if err := s.Announce(Instance{Kind: "screen"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(runtimeDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(Instances(Places()...)); n != 1 {
+		t.Errorf("%d found, want 1", n)
+	}
+}
