@@ -50,7 +50,7 @@ func newClient(s *Server, ctx context.Context, conn net.Conn) *client {
 
 // speak makes conn, with a fresh Reader, what this client is spoken to on.
 func (c *client) speak(conn net.Conn) {
-	c.conn, c.r, c.out.W = conn, wire.NewReader(conn), conn
+	c.conn, c.r, c.out = conn, wire.NewReader(conn), wire.NewOutlet(conn)
 	c.gone = watch{conn: conn, r: c.r}
 }
 

@@ -44,7 +44,7 @@ func (c *client) door() bool {
 func (c *client) seal() bool {
 	start := time.Now()
 	i := &interception{c: c}
-	conn := &helloConn{Conn: c.conn, r: c.r, keep: true}
+	conn := &helloConn{Batch: wire.NewBatch(c.conn, c.r), keep: true}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS10, DynamicRecordSizingDisabled: true}
 	cfg.GetConfigForClient = func(hi *tls.ClientHelloInfo) (*tls.Config, error) {
 		i.facts = helloFacts(hi, conn.kept)

@@ -73,8 +73,8 @@ func (c *client) newH2(up *wire.Upstream) *h2relay {
 	l.client.l, l.client.r = l, c.r
 	l.client.p = h2.NewParser(true, l.client.take)
 	if up != nil {
-		l.client.out.W = up.Conn
-		l.origin.l, l.origin.r, l.origin.out.W = l, up.R, c.conn
+		l.client.out = wire.NewOutlet(up.Conn)
+		l.origin.l, l.origin.r, l.origin.out = l, up.R, wire.NewOutlet(c.conn)
 		l.origin.p = h2.NewParser(false, l.origin.take)
 	}
 	return l

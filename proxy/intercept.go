@@ -41,8 +41,7 @@ type interception struct {
 // helloConn is the client's side of an interception. It keeps what it reads
 // until the configuration is chosen, and can hold its tongue.
 type helloConn struct {
-	net.Conn
-	r *wire.Reader
+	*wire.Batch
 	i *interception
 
 	keep  bool
@@ -51,7 +50,7 @@ type helloConn struct {
 }
 
 func (h *helloConn) Read(p []byte) (int, error) {
-	n, err := h.r.Read(p)
+	n, err := h.Batch.Read(p)
 	if h.keep && n > 0 {
 		if len(h.kept)+n > maxHello {
 			return n, errors.New("proxy: the ClientHello is too large")
@@ -66,11 +65,8 @@ func (h *helloConn) Write(p []byte) (int, error) {
 	if h.quiet {
 		return len(p), nil
 	}
-	return h.Conn.Write(p)
+	return h.Batch.Write(p)
 }
-
-// CloseWrite ends our half of the TCP connection.
-func (h *helloConn) CloseWrite() error { return wire.CloseWrite(h.Conn) }
 
 var errPass = errors.New("proxy: passed through")
 
@@ -78,7 +74,7 @@ var errPass = errors.New("proxy: passed through")
 // the origin that was made already, or nil.
 func (c *client) intercept(x *exchange, early *wire.Upstream) {
 	i := &interception{c: c, x: x, up: early}
-	conn := &helloConn{Conn: c.conn, r: c.r, i: i, keep: true}
+	conn := &helloConn{Batch: wire.NewBatch(c.conn, c.r), i: i, keep: true}
 	secure := tls.Server(conn, c.s.tls)
 	start := time.Now()
 	c.conn.SetDeadline(start.Add(c.s.limits.hello))

@@ -118,7 +118,7 @@ func (b *Body) Copy(dst io.Writer, src *Reader, head []byte, tape *Tape) error {
 			continue
 		}
 		tape.flush()
-		if err := src.Fill(); err != nil {
+		if err := src.FillFrom(b.certain()); err != nil {
 			if b.Framing == flow.UntilClose && err == io.EOF {
 				b.done = true
 				return nil
@@ -129,6 +129,19 @@ func (b *Body) Copy(dst io.Writer, src *Reader, head []byte, tape *Tape) error {
 			return &CopyError{Reading, err}
 		}
 	}
+}
+
+// certain is how many bytes of content are sure to follow those that were taken.
+func (b *Body) certain() int64 {
+	switch b.Framing {
+	case flow.ByLength:
+		return b.left
+	case flow.Chunked:
+		if b.chunks.state == inData {
+			return b.chunks.left
+		}
+	}
+	return 0
 }
 
 // Write sends head and data, in one write if they fit a buffer together.

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -240,7 +239,7 @@ func Fingerprint(t *flow.TLS, b []byte) {
 // firstWords is a connection that keeps what is written to it before anything
 // is read: the hello of a TLS client.
 type firstWords struct {
-	net.Conn
+	*Batch
 	said  []byte
 	heard atomic.Bool // one reads while another writes, once the hello is over
 }
@@ -249,12 +248,12 @@ func (c *firstWords) Write(p []byte) (int, error) {
 	if !c.heard.Load() && len(c.said) < maxHelloKept {
 		c.said = append(c.said, p...)
 	}
-	return c.Conn.Write(p)
+	return c.Batch.Write(p)
 }
 
 func (c *firstWords) Read(p []byte) (int, error) {
 	c.heard.Store(true)
-	return c.Conn.Read(p)
+	return c.Batch.Read(p)
 }
 
 const maxHelloKept = 64 << 10

@@ -109,7 +109,7 @@ func TestHelloAgreesWithCryptoTLS(t *testing.T) {
 	defer b.Close()
 	a.SetDeadline(time.Now().Add(5 * time.Second))
 	b.SetDeadline(time.Now().Add(5 * time.Second))
-	words := &firstWords{Conn: a}
+	words := &firstWords{Batch: NewBatch(a, a)}
 	go func() {
 		tls.Client(words, &tls.Config{ServerName: "app.test", NextProtos: []string{"h2", "http/1.1"}, InsecureSkipVerify: true}).Handshake()
 		a.Close()

@@ -7,7 +7,7 @@ import (
 
 const (
 	idleSize   = 4 << 10  // buffer of a connection that waits for a head: most heads fit
-	bufferSize = 32 << 10 // buffer while a body moves; two TLS records
+	bufferSize = 64 << 10 // buffer while a body moves; four TLS records
 )
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, bufferSize); return &b }}
@@ -21,12 +21,13 @@ type Reader struct {
 	buf   []byte
 	large *[]byte // non-nil: buf is lent from the pool
 	r, w  int
-	err   error // of the source, to be told when the buffer is empty
-	sum   Sum   // of what Fill read since the last Cut
+	err   error  // of the source, to be told when the buffer is empty
+	sum   Sum    // of what Fill read since the last Cut
+	batch *Batch // below src; nil: src is no TLS connection of ours
 }
 
 // NewReader is a Reader of src. It has no buffer until the first Fill.
-func NewReader(src io.Reader) *Reader { return &Reader{src: src} }
+func NewReader(src io.Reader) *Reader { return &Reader{src: src, batch: batchOf(src)} }
 
 // Buffered is what was read and not yet discarded. It is valid until the next Fill, Grow or Release.
 func (r *Reader) Buffered() []byte { return r.buf[r.r:r.w] }
@@ -69,6 +70,32 @@ func (r *Reader) Fill() error {
 		}
 	}
 	return io.ErrNoProgress
+}
+
+// FillFrom is Fill when at least so many bytes more are certain to come: of
+// those, as many are read as fit and are there.
+func (r *Reader) FillFrom(certain int64) error {
+	if r.batch == nil || certain < 2*batchSize {
+		return r.Fill()
+	}
+	r.batch.still = certain
+	err := r.Fill()
+	r.batch.still = 0
+	if err != nil || r.err != nil {
+		return err
+	}
+	r.batch.now = true
+	for len(r.buf)-r.w >= record {
+		n, err := r.src.Read(r.buf[r.w:])
+		r.sum.add(r.buf[r.w : r.w+n])
+		r.w += n
+		if err != nil {
+			r.keep(err)
+			break
+		}
+	}
+	r.batch.now = false
+	return nil
 }
 
 // keep remembers an error that is final: a passed deadline is not, for the

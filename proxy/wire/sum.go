@@ -64,14 +64,19 @@ type Outlet struct {
 	head Sum // of the first bytes, as many as Begin was told
 	rest Sum
 	left int
+
+	batch *Batch // below W, see NewOutlet
 }
 
+// NewOutlet is an Outlet to w.
+func NewOutlet(w io.Writer) Outlet { return Outlet{W: w, batch: batchOf(w)} }
+
 // Begin forgets what was written. The next head bytes are summed apart from those after them.
-func (o *Outlet) Begin(head int) { *o = Outlet{W: o.W, left: head} }
+func (o *Outlet) Begin(head int) { *o = Outlet{W: o.W, batch: o.batch, left: head} }
 
 // Write writes first and sums then.
 func (o *Outlet) Write(p []byte) (int, error) {
-	n, err := o.W.Write(p)
+	n, err := o.batch.together(o.W, p)
 	o.add(p[:n])
 	return n, err
 }

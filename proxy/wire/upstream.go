@@ -62,7 +62,7 @@ type Upstream struct {
 
 // Write writes to the connection, and sums what was written in Out.
 func (u *Upstream) Write(p []byte) (int, error) {
-	n, err := u.Conn.Write(p)
+	n, err := u.R.batch.together(u.Conn, p)
 	u.Out.add(p[:n])
 	return n, err
 }
@@ -172,10 +172,11 @@ func (u *Upstream) use(c net.Conn) {
 func (d *Dialer) Secure(ctx context.Context, u *Upstream, addr string, h Hello) *Trouble {
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	words := &firstWords{Conn: u.Conn}
+	below := NewBatch(u.Conn, u.Conn)
 	if len(u.R.Buffered()) > 0 { // came behind the answer of a proxy
-		words.Conn = &readAhead{u.Conn, u.R}
+		below.src = u.R
 	}
+	words := &firstWords{Batch: below}
 	facts := &flow.TLS{ServerName: h.ServerName, Offered: h.Protocols}
 	var leaf *x509.Certificate
 	lowest, highest := d.versions(h)
@@ -250,14 +251,6 @@ func (d *Dialer) verify(s tls.ConnectionState, name string) error {
 	_, err := s.PeerCertificates[0].Verify(o)
 	return err
 }
-
-// readAhead is a connection of which r has read something already.
-type readAhead struct {
-	net.Conn
-	r *Reader
-}
-
-func (c *readAhead) Read(p []byte) (int, error) { return c.r.Read(p) }
 
 // TLSFacts is what is worth recording of a TLS connection.
 func TLSFacts(s tls.ConnectionState, offered []string) *flow.TLS {
