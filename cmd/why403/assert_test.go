@@ -180,6 +180,10 @@ func TestPinpointCommand(t *testing.T) {
 	if strings.Contains(out, "let-me-in-4711-please") {
 		t.Errorf("a secret is in the result:\n%s", out)
 	}
+	status, out, errs = command(t, "pinpoint", har, "1", "--is-it-me", "--spacing", "0", "--session", "none")
+	if status != 0 || !strings.Contains(out, "why403 over HTTP/1.1   403 refused") || !strings.Contains(out, "not-us: It is not how it is sent") {
+		t.Errorf("%d %s\n%s", status, errs, out)
+	}
 	status, _, errs = command(t, "pinpoint", har, "2")
 	if status != 1 || !strings.Contains(errs, "was not refused") {
 		t.Errorf("%d %s", status, errs)

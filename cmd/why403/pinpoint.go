@@ -17,6 +17,7 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/redact"
+	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/inspect/pinpoint"
@@ -34,6 +35,7 @@ type experiment struct {
 	reveal   bool
 	format   string
 	state    string
+	me       bool
 }
 
 func newPinpoint(std stdio) *cobra.Command {
@@ -54,9 +56,13 @@ about, --yes answers. It stops when the server asks for fewer requests (429), wh
 going on might lock an account, and on ctrl-c. FILE is only read: the requests go into
 a session of their own, whose path is printed.
 
+--is-it-me asks another question: whether it is refused for being intercepted. The
+request is sent as it was by why403 over HTTP/1.1 and HTTP/2 and by the system's curl.
+
 Exit status 0 when the cause is proven, 1 otherwise.`,
 		Example: `why403 pinpoint last 12
 why403 pinpoint last 12 --dry-run
+why403 pinpoint last 12 --is-it-me
 why403 pinpoint page.har 3 --success 1 --max 12 --max-accepted 1 --yes --format json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -76,6 +82,7 @@ why403 pinpoint page.har 3 --success 1 --max 12 --max-accepted 1 --yes --format 
 	f.BoolVar(&e.yes, "yes", false, "do not ask before sending to another host")
 	f.BoolVar(&e.dry, "dry-run", false, "tell the plan and send nothing")
 	f.BoolVar(&e.reveal, "reveal", false, "write secrets as they are")
+	f.BoolVar(&e.me, "is-it-me", false, "find out whether the interception is why: send it by why403 and by curl")
 	f.StringVar(&e.format, "format", e.format, "text or json")
 	f.StringVar(&e.state, "state", "", "`file` to go on from, and to keep how far it got in")
 	f.StringVar(&o.session, "session", "", "`file` to record into, or none (default: a new one in the state folder)")
@@ -99,6 +106,13 @@ func (e *experiment) run(ctx context.Context, std stdio, o proxyFlags, name, id 
 	in, err := e.input(ctx, std, name, ids[0])
 	if err != nil {
 		return err
+	}
+	if e.me {
+		in.Accepted = nil
+		if err := e.ask(std, in); err != nil {
+			return err
+		}
+		return e.whetherMe(ctx, std, o, in.Refused)
 	}
 	opt := pinpoint.Options{Max: e.max, MaxAccepted: e.accepted, Spacing: e.spacing}
 	plan := pinpoint.MakePlan(in, opt)
@@ -242,38 +256,68 @@ func (e *experiment) ask(std stdio, in pinpoint.Input) error {
 	return nil
 }
 
+// whetherMe sends the request by each way, and tells.
+func (e *experiment) whetherMe(ctx context.Context, std stdio, o proxyFlags, f *flow.Flow) error {
+	sender, store, err := e.sender(ctx, o, f)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	me := isItMe(ctx, sender, f, e.spacing)
+	if o.session != "none" {
+		fmt.Fprintf(std.err, "why403: recorded in %s\n", store.Stats().Path)
+	}
+	if err := writeMe(std.out, e.format, me); err != nil {
+		return failed(fmt.Errorf("write the result: %w", err), "check where standard output goes to")
+	}
+	if me.Blame == pinpoint.Unclear {
+		return exitStatus(exitFailed)
+	}
+	return nil
+}
+
+// sender opens the session in which probes are recorded, with copies of the flows that they start from.
+func (e *experiment) sender(ctx context.Context, o proxyFlags, flows ...*flow.Flow) (p probes, _ *session.Store, err error) {
+	roots, err := o.roots()
+	if err != nil {
+		return p, nil, err
+	}
+	ids, err := o.identities()
+	if err != nil {
+		return p, nil, err
+	}
+	store, err := o.record()
+	if err != nil {
+		return p, nil, err
+	}
+	p = probes{
+		sender: replay.New(replay.Options{Recorder: store, Roots: roots, Insecure: o.insecure,
+			Identities: ids, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax)}),
+		parents: map[flow.ID]flow.ID{},
+	}
+	for _, f := range flows {
+		if f == nil {
+			continue
+		}
+		if p.parents[f.ID], err = store.Add(ctx, f); err != nil {
+			store.Close()
+			return p, nil, fmt.Errorf("copy flow %d: %w", f.ID, err)
+		}
+	}
+	return p, store, nil
+}
+
 // experiment sends. The two flows are copied into the session in which the probes are recorded.
 func (e *experiment) experiment(ctx context.Context, std stdio, o proxyFlags, in pinpoint.Input, opt pinpoint.Options) (r pinpoint.Result, err error) {
 	state, err := e.readState()
 	if err != nil {
 		return r, err
 	}
-	roots, err := o.roots()
-	if err != nil {
-		return r, err
-	}
-	ids, err := o.identities()
-	if err != nil {
-		return r, err
-	}
-	store, err := o.record()
+	sender, store, err := e.sender(ctx, o, in.Refused, in.Accepted)
 	if err != nil {
 		return r, err
 	}
 	defer store.Close()
-	sender := probes{
-		sender: replay.New(replay.Options{Recorder: store, Roots: roots, Insecure: o.insecure,
-			Identities: ids, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax)}),
-		parents: map[flow.ID]flow.ID{},
-	}
-	for _, f := range []*flow.Flow{in.Refused, in.Accepted} {
-		if f == nil {
-			continue
-		}
-		if sender.parents[f.ID], err = store.Add(ctx, f); err != nil {
-			return r, fmt.Errorf("copy flow %d: %w", f.ID, err)
-		}
-	}
 	opt.Observe = func(s pinpoint.Step) {
 		if s.Class != pinpoint.Sending {
 			fmt.Fprintln(std.err, stepLine(s))
