@@ -9,6 +9,7 @@ import (
 	"github.com/why403/why403/flow/rewrite"
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/inspect/pinpoint"
 )
 
 // Feed is the session as the screen needs it; *session.Store is one. Calls that may touch the disk
@@ -61,6 +62,9 @@ type Options struct {
 	CA          CAState
 	Columns     Columns // of the list
 	ReadOnly    bool    // a session of somebody else: no marks, no notes
+	// IsItMe sends a refused request by other ways than the client's, to find out whether the
+	// interception is why; nil: that cannot be asked.
+	IsItMe func(context.Context, *flow.Flow) pinpoint.Me
 	// Busy tells what would be interrupted by quitting, "" when nothing would.
 	Busy func() string
 

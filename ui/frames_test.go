@@ -54,6 +54,7 @@ var scenes = []struct {
 	{"fix", shop, []string{"N", "N", "f"}},
 	{"pinpoint-plan", shop, []string{"N", "N", "p"}},
 	{"pinpoint", shop, []string{"N", "N", "p", "enter"}},
+	{"is-it-me", shop, []string{"N", "N", "p", "m"}},
 	{"copy", shop, []string{"N", "N", "y"}},
 	{"help", shop, []string{"?"}},
 	{"palette", shop, []string{":", "d", "i"}},

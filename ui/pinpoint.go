@@ -34,6 +34,8 @@ type lab struct {
 	steps  []pinpoint.Step // the last one may be under way
 	result pinpoint.Result
 	state  pinpoint.State
+	me     pinpoint.Me
+	asks   bool               // whether it can be asked
 	came   chan pinpoint.Step // steps as they come; closed at the end
 	cancel context.CancelFunc
 	brake  *brake
@@ -48,6 +50,7 @@ const (
 	labPlanned
 	labRunning
 	labDone
+	labMe // the answer to "is it me?"
 )
 
 // Messages of an experiment. That of another one than is known comes late and is dropped.
@@ -64,6 +67,7 @@ type (
 	labDoneMsg struct {
 		lab    *lab
 		result pinpoint.Result
+		me     *pinpoint.Me // it was asked whether it is us
 		err    error
 	}
 )
@@ -81,7 +85,7 @@ func (m *model) pinpointable() string {
 
 // pinpoint shows the experiment on the flow under the cursor, or the one that is under way.
 func (m *model) pinpoint() tea.Cmd {
-	if l := m.lab; l != nil && (l.stage == labRunning || l.row.ID == m.list.cur && l.stage == labDone) {
+	if l := m.lab; l != nil && (l.stage == labRunning || l.row.ID == m.list.cur && l.stage >= labDone) {
 		m.push(l)
 		return nil
 	}
@@ -89,7 +93,7 @@ func (m *model) pinpoint() tea.Cmd {
 		m.say(false, why)
 		return nil
 	}
-	l := &lab{row: *m.list.current(), cur: -1, brake: &brake{}, opt: pinpoint.Options{Max: labRequests, Spacing: labSpacing}}
+	l := &lab{row: *m.list.current(), cur: -1, brake: &brake{}, asks: m.o.IsItMe != nil, opt: pinpoint.Options{Max: labRequests, Spacing: labSpacing}}
 	l.opt.Sleep = l.brake.sleep
 	m.lab = l
 	m.push(l)
@@ -187,6 +191,19 @@ func (l *lab) start(m *model) tea.Cmd {
 	return tea.Batch(run, m.labListen(l))
 }
 
+// askMe sends the request as it was by other ways, to find out whether the interception is why.
+func (l *lab) askMe(m *model) tea.Cmd {
+	ctx, cancel := context.WithCancel(m.ctx)
+	l.cancel, l.stage, l.steps = cancel, labRunning, nil
+	m.running++
+	ask, f := m.o.IsItMe, l.in.Refused
+	return m.crew.cmd(func() tea.Msg {
+		defer cancel()
+		me := ask(ctx, f)
+		return labDoneMsg{lab: l, me: &me}
+	})
+}
+
 // labListen waits for the next step.
 func (m *model) labListen(l *lab) tea.Cmd {
 	came := l.came
@@ -214,6 +231,13 @@ func (m *model) labStep(msg labStepMsg) tea.Cmd {
 func (m *model) labCame(msg labDoneMsg) {
 	l := msg.lab
 	m.running--
+	if msg.me != nil {
+		l.stage, l.me = labMe, *msg.me
+		if !m.shows(l) {
+			m.say(l.me.Blame != pinpoint.Unclear, l.me.Finding)
+		}
+		return
+	}
 	l.stage, l.result, l.steps = labDone, msg.result, msg.result.Steps
 	l.state = msg.result.State(l.in)
 	l.cur = -1
@@ -265,6 +289,20 @@ func (l *lab) key(m *model, name, _ string) tea.Cmd {
 		case "space":
 			l.brake.toggle()
 		}
+	case l.stage == labMe:
+		switch name {
+		case "c":
+			if l.me.Tunnel != "" {
+				return m.copyText("option", "--tunnel "+l.me.Tunnel)
+			}
+		case "a", "ctrl+c":
+			m.closeLab(l)
+			m.lab = nil
+			if name == "a" {
+				return m.pinpoint()
+			}
+		}
+		return nil
 	case l.stage == labDone:
 		if cmd, done := l.doneKey(m, name); done {
 			return cmd
@@ -294,6 +332,10 @@ func (l *lab) planKey(m *model, name string) tea.Cmd {
 		l.opt.Max = max(4, l.opt.Max-labMore)
 	case "1":
 		l.opt.MaxAccepted = 1 - min(1, l.opt.MaxAccepted)
+	case "m":
+		if m.o.IsItMe != nil && l.plan.Against == "" {
+			return l.askMe(m)
+		}
 	case "ctrl+c":
 		m.closeLab(l)
 		m.lab = nil

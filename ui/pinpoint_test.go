@@ -78,6 +78,21 @@ func TestPinpointGoesOnUnseen(t *testing.T) {
 	s.sees("Pinpoint", "nothing-found", "a once more")
 }
 
+func TestIsItMe(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("N", "N", "p")
+	s.sees("m is it me?")
+	s.press("m")
+	s.sees("✗ why403 over HTTP/1.1", "✓ curl", "It is us", "c copy --tunnel api.shop.test")
+	s.press("c")
+	if s.clip.text != "--tunnel api.shop.test" {
+		t.Errorf("copied %q", s.clip.text)
+	}
+	if s.m.running != 0 {
+		t.Error("it is under way still")
+	}
+}
+
 func TestPinpointStopsAndPauses(t *testing.T) {
 	s := play(t, shop(), 140, 40)
 	s.press("N", "N", "p")

@@ -20,6 +20,8 @@ func (l *lab) view(th *theme, w, h int) []string {
 	switch l.stage {
 	case labReading:
 		return append(out, box().put(th.muted, "reading the two requests …").end())
+	case labMe:
+		out = append(out[:1], l.whoseFault(th, w)...)
 	case labPlanned:
 		out = append(out, l.planned(th, w, h-len(out)-2)...)
 	default:
@@ -132,6 +134,38 @@ func (l *lab) planned(th *theme, w, h int) []string {
 	return out[:min(len(out), max(1, h))]
 }
 
+// whoseFault is the answer to "is it me?".
+func (l *lab) whoseFault(th *theme, w int) []string {
+	box := func() *line { return row(w).on(th.box) }
+	out := []string{box().end()}
+	for _, a := range l.me.Answers {
+		b := box()
+		switch a.Class {
+		case pinpoint.WasAccepted:
+			b.put(th.good, "✓ ")
+		case pinpoint.RefusedAgain, pinpoint.RefusedElsewise:
+			b.put(th.bad, "✗ ")
+		default:
+			b.put(th.warn, "! ")
+		}
+		b.left(th.text, safe.Of(a.Way), 24)
+		if a.Status == 0 {
+			out = append(out, b.text(th.warn, safe.Of(firstOf(a.Err, "no answer"))).end())
+			continue
+		}
+		b.left(th.bright, safe.Of(status(a.Status)), 6).left(th.muted, safe.Of(span(a.Took)), 10)
+		if a.JA4 != "" {
+			b.put(th.muted, "hello ").text(th.muted, safe.Of(a.JA4))
+		}
+		out = append(out, b.end())
+	}
+	out = append(out, box().end())
+	for _, t := range wrap(safe.Of(l.me.Finding), w) {
+		out = append(out, box().text(th.bright, t).end())
+	}
+	return out
+}
+
 // describe is a patch in words, without values.
 func describe(p flow.Patch) string {
 	var parts []string
@@ -228,6 +262,9 @@ func (l *lab) below(th *theme, w int) []string {
 	out := []string{box().end()}
 	if l.stage == labRunning {
 		b := box()
+		if len(l.steps) == 0 {
+			b.put(th.muted, "sending …")
+		}
 		if n := len(l.steps); n > 0 && l.steps[n-1].Suspects > 0 {
 			b.put(th.muted, "left      ").text(th.text, safe.Of(plural(int64(l.steps[n-1].Suspects), "difference")+" may still be what decides"))
 		}
@@ -294,6 +331,9 @@ func (l *lab) keys(th *theme, b *line) string {
 			}
 			key("1", what)
 		}
+		if l.asks {
+			key("m", "is it me?")
+		}
 		key("esc", "back")
 	case labRunning:
 		what := words("pause")
@@ -303,6 +343,12 @@ func (l *lab) keys(th *theme, b *line) string {
 		key("space", what)
 		key("ctrl+c", "stop")
 		key("esc", "back, keeps running")
+	case labMe:
+		if l.me.Tunnel != "" {
+			b.put(th.key, "c").gap(1).text(th.muted, safe.Of("copy --tunnel "+l.me.Tunnel)).gap(3)
+		}
+		key("a", "pinpoint")
+		key("esc", "back")
 	case labDone:
 		key("enter", "show attempt")
 		if l.result.Outcome == pinpoint.Stopped || l.result.Outcome == pinpoint.FixedOnce {

@@ -44,6 +44,10 @@ func play(t testing.TB, feed *fakeFeed, w, h int, env ...string) *stage {
 		CA: CAState{Path: "/home/me/.local/state/why403/ca.pem"}, Clipboard: s.clip, Dir: t.TempDir(),
 		Explain: func(_ context.Context, id flow.ID) (inspect.Explained, error) { return feed.exps[id], nil },
 		Now:     func() time.Time { return s.now }, Zone: time.UTC,
+		IsItMe: func(_ context.Context, f *flow.Flow) pinpoint.Me {
+			return pinpoint.Me{Blame: pinpoint.Us, Finding: "It is us: refused from why403, accepted from curl.", Tunnel: "api.shop.test",
+				Answers: []pinpoint.Answered{{Way: "why403 over HTTP/1.1", Class: pinpoint.RefusedAgain, Status: 403, JA4: "t13d1311h1_f57a46bbacb6_ab7e3b40a677"}, {Way: "curl", Class: pinpoint.WasAccepted, Status: 201}}}
+		},
 		Pinpoint: func(ctx context.Context, in pinpoint.Input, sender pinpoint.Sender, o pinpoint.Options, st pinpoint.State) pinpoint.Result {
 			o.Spacing = 0
 			return pinpoint.Run(context.WithoutCancel(ctx), in, sender, o, st)

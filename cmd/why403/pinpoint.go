@@ -344,8 +344,10 @@ type probes struct {
 
 func (p probes) Send(ctx context.Context, probe pinpoint.Probe) (*flow.Flow, error) {
 	parent := *probe.Flow
-	parent.ID = p.parents[parent.Parent]
-	parent.Parent = 0
+	parent.ID, parent.Parent = parent.Parent, 0
+	if id, ok := p.parents[parent.ID]; ok {
+		parent.ID = id
+	}
 	return p.sender.Send(ctx, &parent, probe.Flow.Request)
 }
 

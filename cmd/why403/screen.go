@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/inspect/pinpoint"
 	"github.com/why403/why403/ui"
 )
 
@@ -77,8 +79,11 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		go func() { work <- beside(ctx) }()
 	}
 	err := ui.Run(ctx, ui.Options{
-		Feed:        s.store,
-		Sender:      sendAgain{s},
+		Feed:   s.store,
+		Sender: sendAgain{s},
+		IsItMe: func(ctx context.Context, f *flow.Flow) pinpoint.Me {
+			return isItMe(ctx, probes{sender: s.sender}, f, 500*time.Millisecond)
+		},
 		Explain:     func(ctx context.Context, id flow.ID) (inspect.Explained, error) { return explain.One(ctx, s.store, id) },
 		Hold:        s.gate,
 		Rules:       s.rules,
