@@ -78,8 +78,10 @@ func (m *model) do(a action) tea.Cmd {
 		if m.mouse {
 			m.say(true, "the mouse works here again")
 		} else {
-			m.say(true, "the mouse selects text now; M gives it back")
+			m.say(true, "the mouse selects text now; "+string(keyOf(toggleMouse))+" gives it back")
 		}
+	case chooseTheme:
+		m.push(newThemeMenu(m))
 	case stageMode:
 		m.toggleStage()
 	case showHelp:

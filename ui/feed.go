@@ -61,6 +61,7 @@ type Options struct {
 	SessionPath string
 	CA          CAState
 	Columns     Columns // of the list
+	Theme       Theme   // the zero value: as the terminal and NO_COLOR say
 	ReadOnly    bool    // a session of somebody else: no marks, no notes
 	// IsItMe sends a refused request by other ways than the client's, to find out whether the
 	// interception is why; nil: that cannot be asked.

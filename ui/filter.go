@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"strconv"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -160,7 +159,7 @@ func (m *model) bar(w int) string {
 		if p.expr == text {
 			s, k = th.key, th.key
 		}
-		l.text(k, safe.Of(strconv.Itoa(i+1))).gap(1).put(s, p.name).gap(2)
+		l.put(k, keyOf(presetAll+action(i))).gap(1).put(s, p.name).gap(2)
 	}
 	return l.end()
 }

@@ -98,6 +98,17 @@ func TestFrames(t *testing.T) {
 	}
 }
 
+// TestThemes draws the same scene in each theme.
+func TestThemes(t *testing.T) {
+	for i, th := range themes[1:] {
+		keys := []string{"N", "N", "T"}
+		for range i + 1 {
+			keys = append(keys, "j")
+		}
+		golden(t, "theme-"+string(th.name)+".colour.golden", shop, keys, true)
+	}
+}
+
 func TestTooSmall(t *testing.T) {
 	for _, size := range [][2]int{{59, 30}, {100, 14}, {40, 10}, {12, 3}, {1, 1}} {
 		s := play(t, shop(), size[0], size[1])

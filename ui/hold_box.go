@@ -155,11 +155,11 @@ func boxKeys(th *theme, w int, in place) []string {
 		if b.where&in == 0 || b.foot == 0 {
 			continue
 		}
-		if need := len(b.keys[0]) + len(b.name) + 4; l.room() < need && l.w > 0 {
+		if need := len(first(b.keys)) + len(b.name) + 4; l.room() < need && l.w > 0 {
 			out = append(out, l.end())
 			l = row(w).on(th.box)
 		}
-		l.text(th.key, safe.Of(b.keys[0])).gap(1).put(th.muted, b.name).gap(3)
+		l.text(th.key, safe.Of(first(b.keys))).gap(1).put(th.muted, b.name).gap(3)
 	}
 	return append(out, l.end())
 }

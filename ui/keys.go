@@ -50,6 +50,7 @@ const (
 	zoom
 	toggleMouse
 	stageMode
+	chooseTheme
 	showHelp
 	palette
 	quit
@@ -182,7 +183,7 @@ var bindings = []binding{
 	{boxDown, inBoxes, []string{"j", "down", "tab"}, "down", "next one in the list", "Hold and rewrite", 0},
 	{boxUp, inBoxes, []string{"k", "up", "shift+tab"}, "up", "previous one", "Hold and rewrite", 0},
 	{boxClose, inBoxes | inRule, []string{"esc", "ctrl+c"}, "back", "close the list", "Hold and rewrite", 8},
-	{boxClose, inBoxes, []string{"q"}, "back", "close the list", "Hold and rewrite", 0},
+	{boxClose, inBoxes, []string{"q"}, "close", "close the list", "Hold and rewrite", 0},
 
 	{chooseColumns, anywhere, []string{"C"}, "columns", "choose the columns of the list", "Look", 0},
 	{toggleRaw, anywhere, []string{"b"}, "raw body", "the body as it was sent, or made readable", "Look", 0},
@@ -190,6 +191,7 @@ var bindings = []binding{
 	{unfoldJSON, inInspector, []string{"+", "="}, "unfold", "unfold JSON one level", "Look", 0},
 	{zoom, anywhere, []string{"z"}, "zoom", "give the focused pane the whole screen", "Look", 0},
 	{stageMode, anywhere, []string{"S"}, "stage mode", "mask secrets on the screen, to show it to others", "Look", 0},
+	{chooseTheme, anywhere, []string{"T"}, "theme", "choose the colours: dark, light, high contrast, none", "Look", 0},
 	{toggleMouse, anywhere, []string{"M"}, "mouse", "give the mouse back to the terminal, to select text", "Look", 0},
 
 	{palette, anywhere, []string{":", "ctrl+p"}, "all actions", "find any action by its name", "Program", 10},
@@ -239,11 +241,11 @@ func nameOf(a action) words {
 	return ""
 }
 
-// keyOf is the key to name for an action.
+// keyOf is the key to name for an action, "" if it has none.
 func keyOf(a action) words {
 	for i := range bindings {
-		if bindings[i].do == a {
-			return words(bindings[i].keys[0])
+		if b := &bindings[i]; b.do == a && len(b.keys) > 0 {
+			return words(b.keys[0])
 		}
 	}
 	return ""
@@ -260,13 +262,13 @@ func KeysMarkdown() string {
 			}
 			if group != g {
 				group = g
-				b.WriteString("\n## " + string(g) + "\n\n| key | what it does |\n|---|---|\n")
+				b.WriteString("\n## " + string(g) + "\n\n| key | what it does | name |\n|---|---|---|\n")
 			}
 			keys := make([]string, len(x.keys))
 			for i, k := range x.keys {
 				keys[i] = "`" + k + "`"
 			}
-			b.WriteString("| " + strings.Join(keys, " ") + " | " + string(x.about) + " |\n")
+			b.WriteString("| " + strings.Join(keys, " ") + " | " + string(x.about) + " | `" + x.id() + "` |\n")
 		}
 	}
 	return strings.TrimPrefix(b.String(), "\n")

@@ -15,14 +15,15 @@ import (
 // framework. Update routes, commands do what may wait, and their answers carry the version that they
 // were asked for, so that a late one is dropped.
 type model struct {
-	o    Options
-	ctx  context.Context
-	crew crew
-	th   *theme
-	veil *veil // stage mode; nil: off
-	w, h int
-	now  time.Time
-	lay  layout
+	o     Options
+	ctx   context.Context
+	crew  crew
+	th    *theme
+	looks looks
+	veil  *veil // stage mode; nil: off
+	w, h  int
+	now   time.Time
+	lay   layout
 
 	list      list
 	inspector inspector
@@ -65,9 +66,10 @@ type model struct {
 func newModel(ctx context.Context, o Options) *model {
 	o = o.withDefaults()
 	m := &model{
-		o: o, ctx: ctx, th: themeFor(o.Getenv), now: o.Now(), focus: inList, mouse: true,
+		o: o, ctx: ctx, looks: looks{wanted: o.Theme}, th: dark(), now: o.Now(), focus: inList, mouse: true,
 		list: newList(), tries: map[flow.ID][]flow.ID{}, partners: map[flow.ID]flow.ID{},
 	}
+	m.th = m.looks.theme(o.Getenv)
 	m.rev = o.Feed.Rev() // before the counts: what comes between is told again
 	m.firstRev = m.rev
 	m.stats = o.Feed.Stats()
@@ -96,10 +98,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.w, m.h = msg.Width, msg.Height
 		m.arrange()
 	case tea.BackgroundColorMsg:
-		if !msg.IsDark() && m.th == dark() {
-			m.th = light()
-			m.redraw() // what was drawn in dark
-		}
+		m.looks.onLight = !msg.IsDark()
+		m.dress()
 	case tea.KeyPressMsg:
 		return m.key(msg.String(), msg.Text)
 	case tea.PasteMsg:

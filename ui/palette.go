@@ -93,7 +93,7 @@ func (p *paletteBox) view(th *theme, w, h int) []string {
 		if i == p.cur {
 			sign = "› "
 		}
-		out = append(out, row(w).on(base).put(th.key, sign).left(th.key, safe.Of(b.keys[0]), 9).left(th.text, safe.Of(string(b.name)), 20).put(th.muted, b.about).end())
+		out = append(out, row(w).on(base).put(th.key, sign).left(th.key, safe.Of(first(b.keys)), 9).left(th.text, safe.Of(string(b.name)), 20).put(th.muted, b.about).end())
 	}
 	for len(out) < n+2 {
 		out = append(out, row(w).on(th.box).end())

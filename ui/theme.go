@@ -71,6 +71,47 @@ var (
 	light = sync.OnceValue(func() *theme { return coloured("light", false) })
 )
 
+// strongDark and strongLight have high contrast: 7:1 at least between every letter and
+// its ground, where that is ours (WCAG 2.2, 1.4.6).
+var (
+	strongDark  = sync.OnceValue(func() *theme { return strong(true) })
+	strongLight = sync.OnceValue(func() *theme { return strong(false) })
+)
+
+func strong(onDark bool) *theme {
+	pick := lipgloss.LightDark(onDark)
+	c := func(light, dark string) color.Color { return pick(lipgloss.Color(light), lipgloss.Color(dark)) }
+	var (
+		ink    = c("#000000", "#ffffff")
+		paper  = c("#ffffff", "#000000")
+		muted  = c("#303030", "#d0d0d0")
+		amber  = c("#5a3a00", "#ffd75f")
+		orange = c("#6b2a00", "#ffaf5f")
+		cyan   = c("#00436b", "#5fffff")
+		violet = c("#4b1a8c", "#e0b0ff")
+		green  = c("#0b4a0b", "#87ff5f")
+		red    = c("#8c0010", "#ff9b9b")
+		raised = c("#d0d0d0", "#303030")
+	)
+	plain := lipgloss.NewStyle()
+	bold := plain.Bold(true)
+	fg := func(c color.Color) style { return prepare(plain.Foreground(c)) }
+	strong := func(c color.Color) style { return prepare(bold.Foreground(c)) }
+	on := func(ground, ink color.Color) style { return prepare(bold.Foreground(ink).Background(ground)) }
+	box := c("#ffffff", "#000000")
+	return &theme{
+		name: "contrast",
+		text: fg(ink), muted: fg(muted), faint: fg(muted), bright: strong(ink), key: strong(amber), accent: fg(cyan), verb: strong(violet), safe: fg(cyan),
+		good: strong(green), warn: strong(amber), bad: strong(red), str: fg(green), num: fg(orange), word: fg(violet),
+		brand: on(ink, paper), chip: on(ink, paper), badge: on(green, paper), badgeLo: on(amber, paper), rule: fg(muted),
+		cursor: prepare(plain.Background(raised).Bold(true)), cursorOff: prepare(plain.Background(raised)),
+		refused: prepare(plain.Underline(true).Bold(true)), field: prepare(plain.Background(raised)), box: prepare(plain.Background(box)),
+		cursorBad: on(red, paper), cursorBadOff: prepare(bold.Foreground(paper).Background(red).Underline(true)),
+		mark: prepare(plain.Reverse(true)), hit: on(amber, paper),
+		frame: framed(plain.Background(box)).BorderForeground(ink).BorderBackground(box),
+	}
+}
+
 func coloured(name string, onDark bool) *theme {
 	pick := lipgloss.LightDark(onDark)
 	c := func(light, dark string) color.Color { return pick(lipgloss.Color(light), lipgloss.Color(dark)) }
@@ -129,12 +170,4 @@ var plain = sync.OnceValue(func() *theme {
 
 func framed(s lipgloss.Style) lipgloss.Style {
 	return s.Border(lipgloss.RoundedBorder()).BorderTop(false).Padding(0, 1)
-}
-
-// themeFor chooses the theme before the terminal has said anything.
-func themeFor(getenv func(string) string) *theme {
-	if getenv("NO_COLOR") != "" || getenv("TERM") == "dumb" { // https://no-color.org
-		return plain()
-	}
-	return dark()
 }

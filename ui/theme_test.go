@@ -31,7 +31,7 @@ func TestPrepared(t *testing.T) {
 
 // TestThemesAreWhole: a style that was forgotten would draw in the terminal's own colour.
 func TestThemesAreWhole(t *testing.T) {
-	for _, th := range []*theme{dark(), light()} {
+	for _, th := range []*theme{dark(), light(), strongDark(), strongLight()} {
 		v := reflect.ValueOf(*th)
 		for i := range v.NumField() {
 			if f := v.Field(i); f.Kind() == reflect.String && f.String() == "" {

@@ -224,7 +224,7 @@ func (m *model) footer(w int) string {
 	for n := 1; n <= 12; n++ {
 		for i := range bindings {
 			b := &bindings[i]
-			if b.foot != n || b.where&in == 0 || b.do == applyFix && !m.fixable() || (b.do == editReplay || b.do == replay) && m.sendable() != "" || b.do == pinpointIt && m.pinpointable() != "" {
+			if b.foot != n || b.where&in == 0 || len(b.keys) == 0 || b.do == applyFix && !m.fixable() || (b.do == editReplay || b.do == replay) && m.sendable() != "" || b.do == pinpointIt && m.pinpointable() != "" {
 				continue
 			}
 			if l.room() < len(b.keys[0])+len(b.name)+3 {

@@ -119,7 +119,16 @@ inject-request-id: true
 max-body: 16MB
 ` + "```" + `
 
-Two keys are no flags: ` + "`rules`, a list of [rewrite rules](rewrite.md), and `keys`" + `, for the keys of the screen.
+Two keys are no flags: ` + "`rules`, a list of [rewrite rules](rewrite.md), and `keys`" + `, for the keys of the screen: the name of an action, of
+[the list](keys.md), with the key or keys that it is to have, or ` + "`[]`" + ` for none.
+
+` + "```yaml" + `
+keys:
+  replay: [r, f5]
+  next-refusal: ctrl+n
+  editor.send: [ctrl+s, alt+enter]
+  zoom: []
+` + "```" + `
 
 | key | |
 |---|---|

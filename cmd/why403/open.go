@@ -85,13 +85,14 @@ func openFile(ctx context.Context, std stdio, name string, c columns) error {
 	if !isSession {
 		explained = explainBeside(ctx, store)
 	}
-	err = ui.Run(ctx, ui.Options{
+	err = runUI(ctx, ui.Options{
 		Feed:        store,
 		Explain:     func(ctx context.Context, id flow.ID) (inspect.Explained, error) { return explain.One(ctx, store, id) },
 		Version:     buildVersion(),
 		SessionPath: name,
 		ReadOnly:    true,
 		Columns:     c.Columns,
+		Theme:       c.theme.Theme,
 	})
 	if e := explained(); err == nil {
 		err = e

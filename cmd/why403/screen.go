@@ -18,14 +18,31 @@ import (
 	"github.com/why403/why403/ui"
 )
 
-// columns are those of the list, as --columns says.
+// columns is how the screen looks: the columns of the list, as --columns says, and the theme.
 type columns struct {
 	ui.Columns
+	text  string
+	theme theme
+}
+
+// theme is the value of --theme.
+type theme struct {
+	ui.Theme
 	text string
+}
+
+func (t *theme) String() string { return t.text }
+func (t *theme) Type() string   { return "name" }
+
+func (t *theme) Set(text string) (err error) {
+	t.text = text
+	t.Theme, err = ui.ParseTheme(text)
+	return err
 }
 
 func (c *columns) add(flags *pflag.FlagSet) {
 	flags.Var(c, "columns", "`names` of the columns of the list, of "+ui.ColumnNames()+" (default time,host,took; C changes them)")
+	flags.Var(&c.theme, "theme", "`name` of the colours of the screen: "+ui.ThemeNames()+" (default auto, which heeds NO_COLOR; T changes it)")
 }
 
 func (c *columns) String() string { return c.text }
@@ -48,7 +65,7 @@ func runScreen(ctx context.Context, std stdio, o proxyFlags, c columns) error {
 	}
 	defer s.close()
 	s.announce("screen", &o)
-	s.columns = c.Columns
+	s.columns = c
 	err = s.show(ctx, nil)
 	for _, line := range s.remarks.take() {
 		fmt.Fprintf(std.err, "why403: %s\n", oneLine(line))
@@ -78,7 +95,7 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		running++
 		go func() { work <- beside(ctx) }()
 	}
-	err := ui.Run(ctx, ui.Options{
+	err := runUI(ctx, ui.Options{
 		Feed:   s.store,
 		Sender: sendAgain{s},
 		IsItMe: func(ctx context.Context, f *flow.Flow) pinpoint.Me {
@@ -91,7 +108,8 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		Version:     buildVersion(),
 		SessionPath: s.store.Stats().Path,
 		CA:          s.trust(),
-		Columns:     s.columns,
+		Columns:     s.columns.Columns,
+		Theme:       s.columns.theme.Theme,
 	})
 	stop()
 	for range running {

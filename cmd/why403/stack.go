@@ -20,12 +20,11 @@ import (
 	"github.com/why403/why403/proxy/launch"
 	"github.com/why403/why403/proxy/replay"
 	"github.com/why403/why403/proxy/wire"
-	"github.com/why403/why403/ui"
 )
 
 // stack is a proxy at work: what it listens on, records into and explains with.
 type stack struct {
-	columns   ui.Columns // of the screen
+	columns   columns // of the screen
 	store     *session.Store
 	ca        *certs.CA
 	caFile    string // of the certificate, "" when it is in memory alone
