@@ -85,6 +85,7 @@ why403 explain page.har`,
 	})
 	root.AddCommand(
 		newRun(std),
+		newDoctor(std),
 		newBrowser(std),
 		newEnv(std),
 		newCapture(std),

@@ -102,6 +102,7 @@ type runner struct {
 	screen        bool
 	failOnRefused bool
 	ca            string
+	stay          bool // there is something to say after the command's end, whatever ended it
 	// command is what to run with a kit's files in a folder.
 	command func(folder string, o launch.Options) (launch.Command, error)
 }
@@ -142,7 +143,9 @@ func (r *runner) run(ctx context.Context) error {
 			return err
 		}
 	}
-	launch.Die(exit.Signal)
+	if !r.stay {
+		launch.Die(exit.Signal)
+	}
 	if exit.Code == 0 && r.failOnRefused && told.count > 0 {
 		return errRefused
 	}

@@ -12,12 +12,29 @@ import (
 	"time"
 )
 
-// TestMain lets a test run this binary as a process that takes a seat and is then killed.
+// TestMain lets a test run this binary as a process that takes a seat and is then killed, or as a client.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("LAUNCH_TEST_SEAT"); dir != "" {
 		holdSeat(dir)
 	}
+	if addresses := os.Getenv("LAUNCH_TEST_DIAL"); addresses != "" {
+		dialAll(addresses)
+	}
 	os.Exit(m.Run())
+}
+
+// dialAll is a client that connects to each address until its input ends.
+func dialAll(addresses string) {
+	for _, addr := range strings.Split(addresses, " ") {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			panic(err)
+		}
+		defer func() { _ = c.Close() }()
+	}
+	_, _ = os.Stdout.WriteString("ready\n")
+	_, _ = os.Stdin.Read(make([]byte, 1))
+	os.Exit(0)
 }
 
 func holdSeat(dir string) {
