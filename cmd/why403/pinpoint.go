@@ -345,8 +345,8 @@ type probes struct {
 func (p probes) Send(ctx context.Context, probe pinpoint.Probe) (*flow.Flow, error) {
 	parent := *probe.Flow
 	parent.ID, parent.Parent = parent.Parent, 0
-	if id, ok := p.parents[parent.ID]; ok {
-		parent.ID = id
+	if p.parents != nil {
+		parent.ID = p.parents[parent.ID] // 0: it is not in this session
 	}
 	return p.sender.Send(ctx, &parent, probe.Flow.Request)
 }

@@ -38,6 +38,9 @@ type run struct {
 	silent   int              // probes without an answer, in a row
 	suspects int
 	halt     *halt
+
+	tokens  []token // of the accepted request, that are asked for anew before each probe which has one
+	fetched int     // requests that asked for tokens
 }
 
 func (o Options) withDefaults() Options {
@@ -131,6 +134,9 @@ func (x *run) ask(base Base, p flow.Patch, why Purpose, again bool) Class {
 			x.stop(Stopped, "the request cannot be made: %v", err)
 			return NoAnswer
 		}
+		if (base == Accepted || len(p) > 0) && !x.freshen(f) {
+			return NoAnswer
+		}
 		if s, ok = x.probe(Step{N: len(x.steps) + 1, Base: base, Patch: p, Purpose: why, Suspects: x.suspects}, f); !ok {
 			return NoAnswer
 		}
@@ -171,7 +177,7 @@ const (
 // probe sends one request and reads the answer; false: the experiment is halted.
 func (x *run) probe(s Step, f *flow.Flow) (Step, bool) {
 	switch {
-	case len(x.steps) >= x.o.Max:
+	case len(x.steps)+x.fetched >= x.o.Max:
 		x.stop(Stopped, "the budget of %d requests is used up", x.o.Max)
 		return s, false
 	case !x.maySucceed(1) && s.Purpose != Control && s.Purpose != Confirm:

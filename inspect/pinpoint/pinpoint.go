@@ -159,7 +159,7 @@ type State struct {
 	Steps    []Step  `json:"steps"`
 }
 
-// State is what another Run goes on from.
+// State is what another Run goes on from. Requests that asked for tokens are not part of it.
 func (r Result) State(in Input) State {
 	s := State{Refused: in.Refused.ID, Steps: r.Steps}
 	if in.Accepted != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/why403/why403/flow"
@@ -71,6 +72,8 @@ func undone(changes flow.Patch, back []flow.Change) flow.Patch {
 }
 
 func same(a, b *string) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+
+func itoa(n int) string { return strconv.Itoa(n) }
 
 func notMade(err error) bool {
 	var n *diff.NotApplicable

@@ -12,7 +12,7 @@ import (
 // result tells what was found.
 func (x *run) result(f found) Result {
 	r := Result{
-		Requests: len(x.steps), Accepted: x.accepted, Steps: append([]Step{}, x.steps...),
+		Requests: len(x.steps) + x.fetched, Accepted: x.accepted, Steps: append([]Step{}, x.steps...),
 		Fixes: append(flow.Patch{}, f.fix...), Breaks: append(flow.Patch{}, f.breaks...),
 	}
 	if x.in.Accepted != nil {

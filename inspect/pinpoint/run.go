@@ -120,6 +120,16 @@ func (x *run) acceptedControl() (usable bool, why string) {
 		x.heard[key(Accepted, nil)] = WasAccepted
 		return true, ""
 	}
+	if c == RefusedAgain || c == RefusedElsewise {
+		if x.tokens = tokensOf(x.in.Accepted, x.in.Earlier); len(x.tokens) > 0 {
+			// It may have been taken once only. With a new one it is another request, so it is asked as such.
+			delete(x.heard, key(Accepted, nil))
+			if x.ask(Accepted, nil, Control, true) == WasAccepted {
+				return !x.stopped(), ""
+			}
+			x.tokens = nil
+		}
+	}
 	x.ask(Accepted, nil, Repeat, true) // should it be accepted now, that is noticed
 	if c == NoAnswer {
 		return false, "the accepted request was not answered when it was sent again"

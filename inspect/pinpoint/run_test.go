@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/decode"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/pinpoint"
 )
@@ -243,5 +245,50 @@ func TestOtherHTTPIsNotClaimed(t *testing.T) {
 	r := pinpoint.Run(t.Context(), in, s, pinpoint.Options{}, pinpoint.State{})
 	if r.Outcome != pinpoint.NothingFound || len(r.NotTried) != 1 || r.NotTried[0].Part != flow.InProto {
 		t.Errorf("%s: %s; not tried %+v", r.Outcome, r.Reason, r.NotTried)
+	}
+}
+
+// TestTokensOfOneUseAreFetchedAnew: the form's token is taken once, and the page gives a new one each time.
+func TestTokensOfOneUseAreFetchedAnew(t *testing.T) {
+	const page = `<form><input type="hidden" name="authenticity_token" value="%s"><input name="a"></form>`
+	at := func(id flow.ID, method, body string, ok bool) *flow.Flow {
+		f := order(id, ok, "Cookie", "session=abc", "Content-Type", "application/x-www-form-urlencoded", "Content-Length", fmt.Sprint(len(body)))
+		f.Request.Method, f.Request.Target = method, "/form"
+		f.Request.SetBody([]byte(body))
+		return f
+	}
+	source := at(1, "GET", "", true)
+	source.Request.Header.Del("Content-Type", "Content-Length")
+	source.Response = &flow.Message{Proto: "HTTP/1.1", Status: 200, Header: flow.Header{{Name: "Content-Type", Value: "text/html"}}}
+	source.Response.SetBody(fmt.Appendf(nil, page, "first+token/0001"))
+	in := pinpoint.Input{
+		Refused:  at(3, "POST", "a=1", false),
+		Accepted: at(2, "POST", "a=2&authenticity_token=first%2Btoken%2F0001", true),
+		Earlier:  []*flow.Flow{source},
+	}
+	valid, n := "", 1
+	s := &server{say: func(_ int, m *flow.Message) answer {
+		if m.Method == "GET" {
+			n++
+			valid = fmt.Sprintf("other+token/%04d", n)
+			return answer{status: 200, body: fmt.Sprintf(page, valid)}
+		}
+		for _, p := range decode.Form(m.Body.Data) {
+			if p.Name == "authenticity_token" && p.Value == valid && valid != "" {
+				valid = "" // it is used up
+				if got := m.Header.Get("Content-Length"); got != fmt.Sprint(len(m.Body.Data)) {
+					t.Errorf("Content-Length %s for %d bytes", got, len(m.Body.Data))
+				}
+				return answer{status: 201}
+			}
+		}
+		return answer{status: 403, body: denied}
+	}}
+	r := pinpoint.Run(t.Context(), in, s, pinpoint.Options{}, pinpoint.State{})
+	if r.Outcome != pinpoint.Proven || len(r.Fixes) != 1 || r.Fixes[0].Name != "authenticity_token" || r.Requests != len(s.got) {
+		t.Errorf("%s after %d of %d: %s, fixes %+v", r.Outcome, r.Requests, len(s.got), r.Reason, r.Fixes)
+	}
+	if string(in.Accepted.Request.Body.Data) != "a=2&authenticity_token=first%2Btoken%2F0001" {
+		t.Error("the recorded request was changed")
 	}
 }
