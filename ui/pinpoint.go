@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -142,11 +143,40 @@ func gatherLab(ctx context.Context, feed Feed, explain Explainer, r *session.Row
 	}
 	if partner != 0 {
 		if pr, err := feed.Row(ctx, partner); err == nil && succeeded(&pr) {
-			in.Accepted, err = whole(ctx, feed, partner)
-			return in, err
+			if in.Accepted, err = whole(ctx, feed, partner); err != nil {
+				return in, err
+			}
 		}
 	}
+	in.Earlier = pagesBefore(ctx, feed, r)
 	return in, nil
+}
+
+// Bounds of the pages in which the origin of a token is looked for.
+const (
+	pagesFrom = 200 // rows before the refused one
+	pagesMost = 30
+	pageBytes = 1 << 20 // of one page
+)
+
+// pagesBefore are the accepted GETs of the same host before a flow, oldest first.
+func pagesBefore(ctx context.Context, feed Feed, r *session.Row) []*flow.Flow {
+	rows, err := feed.Page(ctx, max(1, r.ID-pagesFrom), pagesFrom)
+	if err != nil {
+		return nil
+	}
+	var out []*flow.Flow
+	for i := len(rows) - 1; i >= 0 && len(out) < pagesMost; i-- {
+		p := &rows[i]
+		if p.ID >= r.ID || p.Method != "GET" || p.Scheme != r.Scheme || p.Authority != r.Authority || !succeeded(p) || p.RespBytes > pageBytes {
+			continue
+		}
+		if f, err := feed.Flow(ctx, p.ID); err == nil {
+			out = append(out, f)
+		}
+	}
+	slices.Reverse(out)
+	return out
 }
 
 func (m *model) labRead(msg labReadMsg) {
