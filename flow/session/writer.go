@@ -24,11 +24,12 @@ const (
 type jobKind uint8
 
 const (
-	jobChunk jobKind = iota // bodies and messages alone
-	jobOpen                 // a flow under way, as it stands
-	jobDone                 // a finished flow
-	jobLost                 // the row of a flow that was not kept
-	jobNote                 // notes on flows
+	jobChunk  jobKind = iota // bodies and messages alone
+	jobOpen                  // a flow under way, as it stands
+	jobDone                  // a finished flow
+	jobLost                  // the row of a flow that was not kept
+	jobNote                  // notes on flows
+	jobRemove                // flows to be deleted
 )
 
 // job is one piece of work for the writer.
@@ -45,7 +46,8 @@ type job struct {
 	cost   int64      // bytes counted in Store.queued
 
 	noted   []noted // what jobNote found and made
-	refused error   // why jobNote was not done, though the commit was
+	refused error   // why jobNote was not done, or jobRemove not whole, though the commit was
+	removal *removal
 }
 
 type chunk struct {
@@ -106,6 +108,9 @@ func (s *Store) write(c *conn) {
 				err = w.commit(batch)
 			}
 			w.again = err != nil
+			if err == nil {
+				w.wiped(batch)
+			}
 			s.finish(batch, err)
 			if err != nil && s.closing() {
 				s.closeErr = err
@@ -210,7 +215,7 @@ func (s *Store) finish(batch []*job, err error) {
 		var again []*job
 		for _, j := range batch {
 			switch {
-			case j.kind == jobNote:
+			case j.reply != nil:
 				s.queued -= j.cost
 				j.reply <- err
 			default:
@@ -272,6 +277,9 @@ func (s *Store) commitRow(j *job) {
 			e.row.annotate(&n.note)
 			s.place(e, n.row.Rev)
 		}
+		j.reply <- j.refused
+	case jobRemove:
+		s.forgetAll(j.removal.ids)
 		j.reply <- j.refused
 	}
 }
@@ -359,6 +367,8 @@ func (w *writer) job(ctx context.Context, j *job, rev *Rev) error {
 		return w.flow(ctx, j)
 	case jobNote:
 		return w.notes(ctx, j, rev)
+	case jobRemove:
+		return w.remove(ctx, j)
 	}
 	return nil
 }
