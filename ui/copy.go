@@ -88,10 +88,10 @@ type copyMenu struct {
 }
 
 func newCopyMenu(m *model, masked bool) *copyMenu {
-	c := &copyMenu{masked: masked, id: m.list.cur, items: copyItems, message: -1}
+	c := &copyMenu{masked: masked, id: m.list.cur, items: append(copyItems[:len(copyItems):len(copyItems)], formItems()...), message: -1}
 	if v := &m.inspector; v.tab == tabMessages && v.d != nil && v.d.messages != nil {
 		c.message = v.messages.cur
-		c.items = append([]copyItem{copyMessage}, copyItems...)
+		c.items = append([]copyItem{copyMessage}, c.items...)
 	}
 	return c
 }
@@ -130,7 +130,12 @@ func (c *copyMenu) key(m *model, name, _ string) tea.Cmd {
 func (c *copyMenu) view(th *theme, w, h int) []string {
 	w = min(w, 44)
 	var out []string
-	for i, it := range c.items {
+	shown := max(1, min(len(c.items), h-1))
+	from := max(0, min(c.cur-shown/2, len(c.items)-shown))
+	for i, it := range c.items[:from+shown] {
+		if i < from {
+			continue
+		}
 		base, sign := th.box, words("  ")
 		if i == c.cur {
 			base, sign = th.cursor, "› "
@@ -176,7 +181,7 @@ func (m *model) copyItem(c *copyMenu, it copyItem) tea.Cmd {
 		what := string(it.name)
 		if c.masked {
 			src.mask = redact.New()
-			if it.key == "c" {
+			if runs(it.key) {
 				src.mask = redact.Runnable() // what is pasted asks for the secrets
 			}
 			src.flow = src.mask.Flow(f)

@@ -93,6 +93,20 @@ func TestIsItMe(t *testing.T) {
 	}
 }
 
+func TestCopyAsProgram(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("N", "N", "y", "p")
+	for _, want := range []string{"# not verified", "requests.Request(\"POST\"", "csrftoken=kH3vXq0a"} {
+		if !strings.Contains(s.clip.text, want) {
+			t.Errorf("no %q in\n%s", want, s.clip.text)
+		}
+	}
+	s.press("Y", "p")
+	if strings.Contains(s.clip.text, "9f8e7d") || !strings.Contains(s.clip.text, `os.environ["WHY403_SECRET_`) {
+		t.Errorf("not masked:\n%s", s.clip.text)
+	}
+}
+
 func TestPinpointStopsAndPauses(t *testing.T) {
 	s := play(t, shop(), 140, 40)
 	s.press("N", "N", "p")
