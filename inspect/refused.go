@@ -18,8 +18,25 @@ const ownMark = "X-Why403"
 // body must be decoded, as in a Case.
 func Refused(f *flow.Flow) bool {
 	c := &Case{Flow: f}
-	c.readHits()
 	return c.refused()
+}
+
+// silent reports for certain that nothing refuses in an answer under a status
+// of success, by a look at its bytes: for most answers that is all.
+func (c *Case) silent() bool {
+	m := c.resp()
+	if len(c.Logs) > 0 || m.Status < 200 || m.Status >= 400 || grpcStatus(m) != "" {
+		return false
+	}
+	x := &vendors.Exchange{
+		Request: c.req(), Response: m, URL: c.Flow.URL(), Host: c.Flow.Authority, Path: c.Flow.Path(), Body: string(m.Body.Data[:min(len(m.Body.Data), BodyLimit)]),
+		RequestBody: string(c.req().Body.Data), Cookie: func(name string) bool { _, ok := cookieNamed(c.req(), name); return ok },
+	}
+	x.Lower = vendors.Lower(x.Body[:min(len(x.Body), 64<<10)])
+	if m.Status == 200 && strings.Contains(x.Body, `"errors"`) { // GraphQL, see softly
+		return false
+	}
+	return !vendors.MayDecide(x, false)
 }
 
 // refused is Refused with what the case knows besides: log lines, and what the client did next.
@@ -30,6 +47,9 @@ func (c *Case) refused() bool {
 	}
 	if flow.RefusedByStatus(f.Response.Status) {
 		return !c.challenged()
+	}
+	if c.silent() {
+		return false
 	}
 	return slices.ContainsFunc(c.hits(), func(h vendors.Hit) bool { return !h.Elsewhere }) || c.softly()
 }

@@ -90,6 +90,13 @@ func (x transcript) run(t *testing.T, v *vendors.Vendor) {
 			c.Logs = append(c.Logs, Line{Label: "log", N: i + 1, Time: now, Text: l, Tied: "request"})
 		}
 	}
+	byStatus := flow.RefusedByStatus(f.Response.Status)
+	whole := c.exchange()
+	glance := &vendors.Exchange{Request: whole.Request, Response: whole.Response, URL: whole.URL, Host: whole.Host, Path: whole.Path,
+		Body: whole.Body, Lower: whole.Lower, RequestBody: whole.RequestBody, Cookie: whole.Cookie, Logs: whole.Logs}
+	if hits := vendors.Decisions(whole, byStatus); len(hits) > 0 && !vendors.MayDecide(glance, byStatus) {
+		t.Errorf("%s of %s holds, and a glance rules it out", hits[0].Cause, hits[0].Vendor.ID)
+	}
 	e, _ := Explain(c)
 	if x.cause == "none" {
 		if e.Verdict != nil && string(e.Verdict.Vendor) == v.ID && e.Verdict.Cause != UnknownCause {
@@ -102,5 +109,24 @@ func (x transcript) run(t *testing.T, v *vendors.Vendor) {
 	}
 	if string(e.Verdict.Cause) != x.cause {
 		t.Errorf("cause %s, want %s: %s", e.Verdict.Cause, x.cause, e.Verdict.Summary)
+	}
+}
+
+// A glance must rule nearly everything out, else it is of no use.
+func TestAGlanceRulesOutOrdinaryAnswers(t *testing.T) {
+	for _, c := range []struct{ name, media, body string }{
+		{"json", "application/json", `{"id":17,"status":"open","items":[{"sku":"A1","count":2}],"message":"order placed"}`},
+		{"page", "text/html", "<!doctype html><html><head><title>Shop</title></head><body><h1>Welcome</h1><p>Sign in to see your orders.</p></body></html>"},
+		{"text", "text/plain", "ok\n"},
+		{"nothing", "", ""},
+	} {
+		x := &vendors.Exchange{
+			Request: &flow.Message{Method: "GET", Target: "/orders"}, URL: "https://shop.test/orders", Host: "shop.test", Path: "/orders",
+			Response: &flow.Message{Status: 200, Header: flow.Header{{Name: "Server", Value: "nginx"}, {Name: "Content-Type", Value: c.media}, {Name: "CF-RAY", Value: "8f0e1-FRA"}}},
+			Body:     c.body, Lower: vendors.Lower(c.body),
+		}
+		if vendors.MayDecide(x, false) {
+			t.Errorf("%s is looked at more closely", c.name)
+		}
 	}
 }

@@ -58,8 +58,9 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 		return nil
 	}
 	var out []Hit
-	for _, s := range sectionsFor(x.Response.Status, refusedByStatus) {
-		if s.bodyAlone && !x.isNotice() || s.text != nil && s.text.lacks(x.bodyGrams()) {
+	for _, c := range sectionsFor(x.Response.Status, refusedByStatus) {
+		s := c.Section
+		if s.bodyAlone && !x.isNotice() || s.text != nil && (c.shut(x.bodyGrams()) || s.text.lacks(x.bodyGrams())) {
 			continue
 		}
 		q, ok := s.holds(x)
@@ -146,7 +147,7 @@ func (h Hit) strength() int {
 // most answers are accepted ones, for which only a few need a look.
 var byStatus struct {
 	sync.Mutex
-	of map[statusKey][]*Section
+	of map[statusKey][]candidate
 }
 
 type statusKey struct {
@@ -154,7 +155,46 @@ type statusKey struct {
 	refused bool
 }
 
-func sectionsFor(status int, refused bool) []*Section {
+// candidate is a decision that can hold under a status.
+type candidate struct {
+	*Section
+	// gates are hashes of three bytes of each text of which one must stand in the
+	// body; nil: nothing must.
+	gates []uint32
+}
+
+// shut reports that the body has none of the texts of which it must have one.
+func (c *candidate) shut(g *grams) bool {
+	for _, h := range c.gates {
+		if h >>= g.shift; g.bits[h/64]&(1<<(h%64)) != 0 {
+			return false
+		}
+	}
+	return len(c.gates) > 0
+}
+
+func candidateOf(s *Section) candidate {
+	c := candidate{Section: s}
+	var need []string
+	switch i := slices.IndexFunc(s.Conds, func(c *Cond) bool { return c.Kind == "json" && !c.Not }); {
+	case s.text != nil && s.text.Op == "like":
+		need = s.text.need()
+	case s.text != nil:
+		need = s.text.Values
+	case i >= 0:
+		need = []string{s.Conds[i].last}
+	}
+	for _, t := range need {
+		if len(t) < 3 {
+			return candidate{Section: s}
+		}
+		at := (len(t) - 3) / 2 // texts differ in the middle more than where they begin
+		c.gates = append(c.gates, gram(t[at], t[at+1], t[at+2]))
+	}
+	return c
+}
+
+func sectionsFor(status int, refused bool) []candidate {
 	if status < 100 || status > 599 {
 		status = 0 // of no consequence, and bounded
 	}
@@ -168,12 +208,12 @@ func sectionsFor(status int, refused bool) []*Section {
 	for _, v := range All() {
 		for _, s := range v.Decisions {
 			if (s.AnyStatus || refused || s.Logged && status >= 400 && status < 500 && status != 404) && s.allows(status) {
-				list = append(list, s)
+				list = append(list, candidateOf(s))
 			}
 		}
 	}
 	if byStatus.of == nil {
-		byStatus.of = map[statusKey][]*Section{}
+		byStatus.of = map[statusKey][]candidate{}
 	}
 	byStatus.of[k] = list
 	return list

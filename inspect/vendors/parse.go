@@ -183,6 +183,7 @@ type Cond struct {
 	Op     string // "" present, "has" contains, "is" equals, "like" regular expression
 	Values []string
 	expr   string // of "like"
+	last   string // of a path in JSON, see jsonKey
 	re     func() *regexp.Regexp
 	need   func() []string // texts of which re's matches hold one, see needed
 }
@@ -232,6 +233,9 @@ func condition(word, rest string) (*Cond, error) {
 		if c.Name == "" {
 			return nil, fmt.Errorf("%s wants a name", word)
 		}
+	}
+	if word == "json" {
+		c.last = jsonKey(c.Name)
 	}
 	switch {
 	case word == "status" || word == "method":
