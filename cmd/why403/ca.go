@@ -16,7 +16,7 @@ func newCA(std stdio) *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "ca",
-		Short: "Show or export the certificate authority that clients must trust",
+		Short: "Show, export or install the certificate authority that clients must trust",
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -30,6 +30,8 @@ func newCA(std stdio) *cobra.Command {
 		return ca, nil
 	}
 	cmd.AddCommand(
+		newInstall(std, &dir),
+		newUninstall(std, &dir),
 		&cobra.Command{
 			Use:     "path",
 			Short:   "Print where the certificate is",

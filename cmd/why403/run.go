@@ -268,8 +268,13 @@ func shortName(path string) string {
 	if filepath.Dir(path) == session.Dir() {
 		path = filepath.Base(path)
 	}
-	if strings.ContainsAny(path, " \t\n\"'\\$&;<>|*?()[]{}`!#~") {
-		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return shellWord(path)
+}
+
+// shellWord is a text as a word of a POSIX shell, quoted if need be.
+func shellWord(s string) string {
+	if s == "" || strings.ContainsAny(s, " \t\n\"'\\$&;<>|*?()[]{}`!#~") {
+		return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 	}
-	return path
+	return s
 }
