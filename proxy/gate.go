@@ -101,7 +101,9 @@ func (g *gate) wait(ctx context.Context, f *flow.Flow, stage filter.Phase, read 
 		return r
 	}
 	shown := *f
-	shown.ID = show()
+	if shown.ID = show(); shown.ID == 0 {
+		return r // it is not recorded: nobody would see it wait
+	}
 	began := time.Now()
 	d := g.hold.Ask(ctx, &shown, stage, noBody)
 	if s := d.Words(stage, time.Since(began)); s != "" {

@@ -66,10 +66,7 @@ type h2said struct {
 }
 
 func (c *client) newH2(up *wire.Upstream) *h2relay {
-	l := &h2relay{c: c, up: up, rec: c.s.opt.Store, streams: map[uint32]*h2stream{}}
-	if c.s.ignores(c.target) {
-		l.rec = nowhere{}
-	}
+	l := &h2relay{c: c, up: up, rec: unrecorded{c.s.opt.Store, c.s, c.target}, streams: map[uint32]*h2stream{}}
 	l.client.l, l.client.r = l, c.r
 	l.client.p = h2.NewParser(true, l.client.take)
 	if up != nil {

@@ -9,16 +9,6 @@ import (
 	"github.com/why403/why403/proxy/wire"
 )
 
-// ignores reports whether exchanges with target (host:port) are not recorded.
-func (s *Server) ignores(target string) bool {
-	for _, p := range s.opt.Ignore {
-		if wire.MatchTarget(p, target) {
-			return true
-		}
-	}
-	return false
-}
-
 // nowhere is the Recorder of what is ignored.
 type nowhere struct{}
 

@@ -88,12 +88,14 @@ var usual = limits{
 
 // Server is the proxy.
 type Server struct {
-	opt    Options
-	dialer wire.Dialer
-	front  *front
-	gate   gate
-	limits limits
-	tls    *tls.Config // for clients
+	opt     Options
+	rec     *recorder // what opt.Store is
+	ignored ignored
+	dialer  wire.Dialer
+	front   *front
+	gate    gate
+	limits  limits
+	tls     *tls.Config // for clients
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
@@ -132,9 +134,14 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = func(string) {}
 	}
-	s := &Server{opt: o, limits: usual, listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
+	rec := &recorder{to: o.Store}
+	o.Store = rec
+	s := &Server{opt: o, rec: rec, limits: usual, listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
 	s.dialer = wire.Dialer{Dial: o.Dial, Roots: o.Roots, Insecure: o.Insecure, Refuse: s.refuseSelf, Via: o.Upstream,
 		Identities: o.Identities, MinTLS: o.MinTLS, MaxTLS: o.MaxTLS}
+	for _, p := range o.Ignore {
+		s.Ignore(p)
+	}
 	s.procs.find = systemFinder()
 	if s.opt.userOf == nil {
 		s.opt.userOf = userOf
