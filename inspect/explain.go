@@ -39,6 +39,9 @@ func Explain(c Case) (Explained, []Need) {
 		out.ComparedWith = &Compared{ID: c.Success.ID, Changes: append([]flow.Change{}, c.Changes...)}
 	}
 	out.Checklist = c.checklist(ranked)
+	if livedCauses(ranked[0].Cause) {
+		out.Credentials = c.lives()
+	}
 	return out, c.needs(ranked[0])
 }
 

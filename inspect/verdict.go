@@ -32,6 +32,8 @@ type Explained struct {
 	Candidates   []Verdict `json:"candidates,omitempty"`
 	ComparedWith *Compared `json:"compared_with,omitempty"`
 	Checklist    []Check   `json:"checklist,omitempty"`
+	// Credentials are the lives of those that the request carries, where the verdict is about one.
+	Credentials []Life `json:"credentials,omitempty"`
 	// FixedOnce are replays of the flow that were changed and accepted. One such
 	// replay shows that the change helped once; it proves nothing yet.
 	FixedOnce []flow.ID `json:"fixed_once,omitempty"`

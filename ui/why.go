@@ -118,6 +118,8 @@ func verdict(th *theme, p *writer, d *dossier, checks bool) {
 	p.blank()
 	if d.row.ProvenBy != 0 && d.row.Comment != "" {
 		p.say(p.label(th, "proof", labelWidth), labelWidth, th.good, safe.Of(d.row.Comment))
+	} else if d.row.Comment != "" {
+		p.say(p.label(th, "comment", labelWidth), labelWidth, th.text, safe.Of(d.row.Comment))
 	}
 	if d.flow != nil && len(d.flow.Altered) > 0 { // we may be the cause ourselves
 		p.say(p.label(th, "altered", labelWidth), labelWidth, th.warn, safe.Of("by why403, on the way: "+strings.Join(d.flow.Altered, "; ")))
@@ -135,9 +137,32 @@ func verdict(th *theme, p *writer, d *dossier, checks bool) {
 		}
 		p.say(p.label(th, name, labelWidth), labelWidth, th.muted, safe.Of(c.Confidence.String()+": "+c.Summary))
 	}
+	lives(th, p, d.exp.Credentials)
 	if len(d.exp.Checklist) > 0 {
 		p.blank()
 		checklist(th, p, d.exp.Checklist, checks)
+	}
+}
+
+// lives is what happened to the credentials of the request, a line each.
+func lives(th *theme, p *writer, list []inspect.Life) {
+	if len(list) == 0 {
+		return
+	}
+	p.blank()
+	p.add(lit(th.muted, "credentials"))
+	happened := map[inspect.Happening]string{inspect.Issued: "issued by", inspect.LastWorked: "worked last in", inspect.Replaced: "replaced by",
+		inspect.Expired: "expired", inspect.Expires: "expires"}
+	for _, l := range list {
+		var parts []string
+		for _, e := range l.Events {
+			s := happened[e.What]
+			if e.Flow != 0 {
+				s += " #" + id(e.Flow)
+			}
+			parts = append(parts, s+" "+e.At.UTC().Format("15:04:05"))
+		}
+		p.say([]piece{{"", space(1)}, said(th.text, l.Credential), {"", space(2)}}, 3, th.muted, safe.Of(strings.Join(parts, ", ")+" UTC"))
 	}
 }
 

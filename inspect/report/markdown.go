@@ -63,6 +63,18 @@ func section(p *writer, e *inspect.Explained) {
 			p.f("* %s\n", code(changeLine(ch)))
 		}
 	}
+	if len(e.Credentials) > 0 {
+		p.f("\n### Credentials\n\n| credential | what happened | flow | when (UTC) |\n|---|---|---|---|\n")
+		for _, l := range e.Credentials {
+			for _, ev := range l.Events {
+				at := ""
+				if ev.Flow != 0 {
+					at = fmt.Sprintf("#%d", ev.Flow)
+				}
+				p.f("| %s | %s | %s | %s |\n", cell(md(l.Credential)), ev.What, at, ev.At.UTC().Format("2006-01-02 15:04:05"))
+			}
+		}
+	}
 	p.f("\n### Checklist\n\n| # | check | state | note | where to look |\n|---|---|---|---|---|\n")
 	for _, c := range e.Checklist {
 		look := ""
