@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -17,8 +16,8 @@ import (
 // javaPassword is that of every Java's own trust store. It protects nothing: certificates are public.
 const javaPassword = "changeit"
 
-// javaStore is a trust store with the certificates of a PEM text and others: it stands instead of Java's own.
-func javaStore(roots []byte, others []*x509.Certificate) ([]byte, error) {
+// javaStore is a trust store with certificates (DER) and others: it stands instead of Java's own.
+func javaStore(roots [][]byte, others []*x509.Certificate) ([]byte, error) {
 	var entries []pkcs12.TrustStoreEntry
 	seen := map[[sha256.Size]byte]bool{}
 	add := func(cert *x509.Certificate) {
@@ -27,12 +26,8 @@ func javaStore(roots []byte, others []*x509.Certificate) ([]byte, error) {
 			entries = append(entries, pkcs12.TrustStoreEntry{Cert: cert, FriendlyName: fmt.Sprintf("%d %s", len(entries), cert.Subject.CommonName)})
 		}
 	}
-	for {
-		var block *pem.Block
-		if block, roots = pem.Decode(roots); block == nil {
-			break
-		}
-		if cert, err := x509.ParseCertificate(block.Bytes); err == nil { // one that Go cannot read is no reason to have none
+	for _, der := range roots {
+		if cert, err := x509.ParseCertificate(der); err == nil { // one that Go cannot read is no reason to have none
 			add(cert)
 		}
 	}

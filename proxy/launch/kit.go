@@ -85,9 +85,9 @@ func Lay(dir string, o Options) (*Kit, error) {
 		text := readPEM(path)
 		mine, extra = append(mine, text), append(extra, text)
 	}
-	all := bundle(mine...)
-	k.write("bundle.pem", all)
-	extraFile := k.write("extra.pem", bundle(extra...))
+	all := certificates(mine...)
+	k.write("bundle.pem", bundle(all))
+	extraFile := k.write("extra.pem", bundle(certificates(extra...)))
 
 	for _, name := range proxyNames {
 		k.set(name, o.Proxy)

@@ -61,7 +61,7 @@ func read(t *testing.T, path string) string {
 func TestBundleHoldsEachCertificateOnceAndNoKey(t *testing.T) {
 	one, two := authority(t), authority(t)
 	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("secret")})
-	got := bundle(one, append(append([]byte("# a comment\n"), two...), key...), one)
+	got := bundle(certificates(one, append(append([]byte("# a comment\n"), two...), key...), one))
 	if want := string(one) + string(two); string(got) != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -12,22 +12,36 @@ import (
 // maxBundle is how many bytes of one file with certificates are read: the roots of a system take some 250 KB.
 const maxBundle = 8 << 20
 
-// bundle joins PEM texts: each certificate once, in the order of the texts,
-// without the comments and keys that stood between them.
-func bundle(texts ...[]byte) []byte {
-	var out bytes.Buffer
-	seen := map[[sha256.Size]byte]bool{}
+// certificates are the certificates (DER) of PEM texts, each once, in their
+// order. The same text twice, as several variables may name one file, is read once.
+func certificates(texts ...[]byte) (ders [][]byte) {
+	type sum = [sha256.Size]byte
+	read, seen := map[sum]bool{}, map[sum]bool{}
 	for _, text := range texts {
+		whole := sha256.Sum256(text)
+		if read[whole] {
+			continue
+		}
+		read[whole] = true
 		for {
 			var block *pem.Block
 			if block, text = pem.Decode(text); block == nil {
 				break
 			}
-			if sum := sha256.Sum256(block.Bytes); block.Type == "CERTIFICATE" && !seen[sum] {
-				seen[sum] = true
-				_ = pem.Encode(&out, &pem.Block{Type: block.Type, Bytes: block.Bytes})
+			if one := sha256.Sum256(block.Bytes); block.Type == "CERTIFICATE" && !seen[one] {
+				seen[one] = true
+				ders = append(ders, block.Bytes)
 			}
 		}
+	}
+	return ders
+}
+
+// bundle is certificates as PEM, without the comments and keys that stood between them.
+func bundle(ders [][]byte) []byte {
+	var out bytes.Buffer
+	for _, der := range ders {
+		_ = pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: der})
 	}
 	return out.Bytes()
 }

@@ -12,7 +12,7 @@ import (
 
 // runtime lays out what one runtime needs beyond the usual variables. What the
 // user has in a variable is kept; only parts of an older kit of ours go.
-func (k *layer) runtime(r Runtime, roots []byte) {
+func (k *layer) runtime(r Runtime, roots [][]byte) {
 	switch r {
 	case Node:
 		path := k.shim("why403-node.cjs")
@@ -75,7 +75,7 @@ func nodeQuoted(path string) string {
 }
 
 // java sets the proxy and the trust store by system properties; the words of an older kit are overruled, for the last one counts.
-func (k *layer) java(roots []byte) {
+func (k *layer) java(roots [][]byte) {
 	u, err := url.Parse(k.o.Proxy)
 	if err != nil {
 		k.faults = append(k.faults, fmt.Errorf("proxy: %w", err))
