@@ -80,6 +80,16 @@ func (m *model) do(a action) tea.Cmd {
 		} else {
 			m.say(true, "the mouse selects text now; "+string(keyOf(toggleMouse))+" gives it back")
 		}
+	case commentFlow:
+		m.askComment()
+	case deleteFlow:
+		m.askDelete()
+	case clearFlows:
+		m.askClear()
+	case pauseCapture:
+		m.togglePause()
+	case ignoreHost:
+		m.toggleIgnore()
 	case chooseTheme:
 		m.push(newThemeMenu(m))
 	case stageMode:

@@ -100,11 +100,13 @@ func (f *fakeFeed) Page(_ context.Context, from flow.ID, n int) ([]session.Row, 
 		return nil, f.err
 	}
 	lo := min(len(f.rows), max(0, int(from)-1))
-	return slices.Clone(f.rows[lo:min(len(f.rows), lo+n)]), nil
+	rows := slices.Clone(f.rows[lo:])
+	rows = slices.DeleteFunc(rows, func(r session.Row) bool { return f.flows[r.ID] == nil })
+	return rows[:min(len(rows), n)], nil
 }
 
 func (f *fakeFeed) Row(_ context.Context, id flow.ID) (session.Row, error) {
-	if id < 1 || int(id) > len(f.rows) {
+	if id < 1 || int(id) > len(f.rows) || f.flows[id] == nil {
 		return session.Row{}, errors.New("no such flow")
 	}
 	return f.rows[id-1], nil
@@ -161,13 +163,41 @@ func (f *fakeFeed) Note(id flow.ID, a flow.Annotation) error {
 		f.rev++
 		f.rows[id-1].Marked, f.rows[id-1].Rev = *a.Mark, f.rev
 	}
+	if a.Comment != nil {
+		f.rev++
+		f.rows[id-1].Comment, f.rows[id-1].Rev = *a.Comment, f.rev
+	}
 	return nil
+}
+
+func (f *fakeFeed) Remove(_ context.Context, ids ...flow.ID) error {
+	for _, id := range ids {
+		if f.flows[id] == nil {
+			return errors.New("no such flow")
+		}
+		delete(f.flows, id)
+	}
+	f.rev++
+	return f.err
+}
+
+func (f *fakeFeed) Clear(ctx context.Context) (int, error) {
+	var ids []flow.ID
+	for i := range f.rows {
+		if f.rows[i].State == session.Done && f.flows[f.rows[i].ID] != nil {
+			ids = append(ids, f.rows[i].ID)
+		}
+	}
+	return len(ids), f.Remove(ctx, ids...)
 }
 
 func (f *fakeFeed) Stats() session.Stats {
 	s := session.Stats{Created: day.Add(-3 * time.Minute), Bytes: 4_100_000, Path: "/sessions/x.why403"}
 	for i := range f.rows {
 		r := &f.rows[i]
+		if f.flows[r.ID] == nil {
+			continue
+		}
 		if r.State == session.Done {
 			s.Flows++
 			if r.Refused() {

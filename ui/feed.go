@@ -26,8 +26,19 @@ type Feed interface {
 	FrameCount(ctx context.Context, id flow.ID) (int64, error)
 	History(ctx context.Context, endpoint string, before flow.ID, n int) ([]session.Row, error)
 	Note(id flow.ID, a flow.Annotation) error
+	Remove(ctx context.Context, ids ...flow.ID) error
+	Clear(ctx context.Context) (int, error)
 	Stats() session.Stats
 	Last() flow.ID
+}
+
+// Capture is what the screen can tell the proxy about recording; *proxy.Server is one. No call waits.
+type Capture interface {
+	Pause(on bool)
+	Paused() (on bool, omitted int64)
+	Ignore(pattern string)
+	Heed(pattern string)
+	Ignored() []string
 }
 
 // Sender sends a request again, to where parent went, records the exchange as a child of parent and
@@ -55,6 +66,7 @@ type Options struct {
 	Sender      Sender // nil: nothing can be sent
 	Explain     Explainer
 	Hold        Gate          // nil: nothing can be held
+	Capture     Capture       // nil: nothing is recorded from here
 	Rules       *rewrite.Book // nil: nothing can be rewritten
 	Listen      string        // address of the proxy, "" when there is none (a saved session)
 	Version     string

@@ -86,7 +86,7 @@ func (m *model) sortList(by sortBy) tea.Cmd {
 func (m *model) refilter(text string) tea.Cmd {
 	if strings.TrimSpace(text) == "" {
 		m.scanning++
-		if m.sorting == (sorting{}) {
+		if m.sorting == (sorting{}) && !m.gaps {
 			m.list.filter(nil)
 			return nil
 		}

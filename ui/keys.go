@@ -51,6 +51,11 @@ const (
 	toggleMouse
 	stageMode
 	chooseTheme
+	commentFlow
+	deleteFlow
+	clearFlows
+	pauseCapture
+	ignoreHost
 	showHelp
 	palette
 	quit
@@ -148,6 +153,12 @@ var bindings = []binding{
 
 	{copyTrue, anywhere, []string{"y"}, "copy", "copy as curl, URL, header, body, verdict", "Take away", 4},
 	{copyMasked, anywhere, []string{"Y"}, "copy masked", "the same with secrets masked", "Take away", 0},
+
+	{pauseCapture, anywhere, []string{"P"}, "pause", "pause the recording, or go on with it; traffic goes through", "Record", 0},
+	{ignoreHost, anywhere, []string{"I"}, "ignore host", "pass this host through unread and unrecorded from now on, or record it again", "Record", 0},
+	{commentFlow, anywhere, []string{";"}, "comment", "write a comment beside the flow; comment: in the filter finds it", "Record", 0},
+	{deleteFlow, anywhere, []string{"D", "delete"}, "delete flow", "delete the flow, or all that were marked, and overwrite it on disk", "Record", 0},
+	{clearFlows, anywhere, []string{"ctrl+x"}, "clear all", "delete all flows that have ended, and overwrite them on disk", "Record", 0},
 
 	{filterFlows, anywhere, []string{"/"}, "filter", "show only flows that match", "Find", 8},
 	{sortFlows, anywhere, []string{"o"}, "sort", "sort the list by a column, or newest first", "Find", 0},

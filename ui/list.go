@@ -19,8 +19,9 @@ type list struct {
 	h     int      // rows on the screen
 	// follow keeps the cursor on the newest row, until somebody moves it.
 	follow bool
-	newer  int // rows that came since the cursor was moved
-	w      int // cells of a row when it was drawn last
+	newer  int     // rows that came since the cursor was moved
+	aim    flow.ID // where the cursor stood when the filter was set: it comes back when the scan finds it; 0: somebody has moved it
+	w      int     // cells of a row when it was drawn last
 	need   needs
 	held   map[flow.ID]hold.Held // flows that wait for a person
 	drawn  columns               // as they were drawn last
@@ -92,6 +93,12 @@ func (l *list) grown(before, curAt int) {
 // filter shows only what m lets through; nil shows everything. The cursor stays if it can.
 func (l *list) filter(m *matches) {
 	l.match, l.need = m, needs{}
+	switch {
+	case l.follow:
+		l.aim = 0
+	case l.aim == 0:
+		l.aim = l.cur
+	}
 	if l.atTop() {
 		l.follow, l.newer = false, 0
 		l.top, l.cur = 0, l.at(0)
@@ -110,6 +117,10 @@ func (l *list) scanned(ids []flow.ID, keys []sortKey, next flow.ID) {
 	l.match.found(ids, keys, next)
 	newer := l.newer
 	l.grown(before, curAt)
+	if l.aim != 0 && !l.follow && !l.atTop() {
+		l.cur = l.at(l.index(l.aim))
+		l.show()
+	}
 	l.newer = newer
 }
 
@@ -139,6 +150,7 @@ func (l *list) place(id flow.ID) {
 	if id == 0 {
 		return
 	}
+	l.aim = 0
 	if l.follow {
 		l.follow, l.newer = false, 0
 	}

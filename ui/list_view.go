@@ -100,7 +100,7 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 	}
 	if r == nil {
 		if known {
-			return out.put(th.faint, "not kept").end()
+			return out.put(th.faint, "not in the session").end()
 		}
 		return out.put(th.faint, "…").end()
 	}
@@ -136,6 +136,8 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 	ws, why := reason(th, r)
 	if h, ok := l.held[id]; ok {
 		ws, why = heldReason(th, h, now)
+	} else if r.Comment != "" && why.String() != safe.Of(r.Comment).String() {
+		why = safe.Join(why, safe.Of(" · "), safe.Of(r.Comment))
 	}
 	return out.left(ws, why, c.why).end()
 }

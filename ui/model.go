@@ -46,6 +46,7 @@ type model struct {
 	focus    place
 	opened   bool // narrow screens: the inspector is shown
 	zoomed   bool
+	gaps     bool // flows were deleted: the list is no longer every number
 	mouse    bool
 	rev      session.Rev
 	firstRev session.Rev
@@ -152,6 +153,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.labCame(msg)
 	case heldMsg:
 		return m.heldCame(msg)
+	case removedMsg:
+		return m.removed(msg)
 	case rulesSavedMsg:
 		m.rulesSaved(msg)
 	}

@@ -114,7 +114,16 @@ func (m *model) header(w int) string {
 	l.put(th.brand, " why403 ").gap(1)
 	switch {
 	case m.o.Listen != "":
-		l.put(th.good, "● ").text(th.text, safe.Of(m.o.Listen))
+		on, omitted := m.paused()
+		if on {
+			l.put(th.warn, "‖ ")
+		} else {
+			l.put(th.good, "● ")
+		}
+		l.text(th.text, safe.Of(m.o.Listen))
+		if on {
+			l.gap(2).put(th.warn, "paused").text(th.warn, safe.Of(", "+count(omitted)+" not recorded")).gap(1).put(th.key, keyOf(pauseCapture)).put(th.muted, " goes on")
+		}
 	default:
 		l.put(th.muted, "○ saved session")
 	}
@@ -124,7 +133,11 @@ func (m *model) header(w int) string {
 	case m.list.last == 0:
 		l.put(th.muted, "waiting for traffic")
 	default:
-		l.text(th.text, safe.Of(plural(int64(m.list.last), "flow")))
+		n := int64(m.list.last)
+		if m.gaps {
+			n = m.stats.Flows + m.stats.Live
+		}
+		l.text(th.text, safe.Of(plural(n, "flow")))
 		if m.stats.Refused > 0 {
 			l.gap(3).text(th.bad, safe.Of(count(int64(m.stats.Refused))+" refused"))
 			if bars, rate := m.spark.draw(m.now); rate > 0 && w >= wide {

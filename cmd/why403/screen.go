@@ -104,6 +104,7 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		Explain:     func(ctx context.Context, id flow.ID) (inspect.Explained, error) { return explain.One(ctx, s.store, id) },
 		Hold:        s.gate,
 		Rules:       s.rules,
+		Capture:     s.proxy,
 		Listen:      s.address(),
 		Version:     buildVersion(),
 		SessionPath: s.store.Stats().Path,
