@@ -460,13 +460,13 @@ func (b *brake) sleep(ctx context.Context, d time.Duration) error {
 	held := b.held
 	b.mu.Unlock()
 	if held == nil {
-		return nil
+		return ctx.Err()
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-held:
-		return nil
+		return ctx.Err() // stopping lets go of the brake too
 	}
 }
 
