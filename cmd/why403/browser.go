@@ -134,6 +134,11 @@ func (b *browserRun) beside(ctx context.Context) error {
 	if s.seat == nil {
 		return errNoSeat()
 	}
+	b.command = func(folder string, o launch.Options) (launch.Command, error) {
+		c, err := b.withProfile(folder, o)
+		c.In, c.Out, c.Err = nil, io.Discard, io.Discard // the terminal is the screen's
+		return c, err
+	}
 	return s.show(ctx, func(ctx context.Context) error {
 		_, err := b.start(ctx, s.seat, b.kit.options(s.address(), s.ca.PEM(), s.store.Stats().Path))
 		return err

@@ -138,7 +138,9 @@ func (r *runner) run(ctx context.Context) error {
 		return err
 	}
 	told.print(r.std.err)
-	if r.screen {
+	if r.screen && !told.kept {
+		fmt.Fprintln(r.std.err, "why403: nothing was sent that could be shown")
+	} else if r.screen {
 		if err := openFile(ctx, r.std, told.session, columns{}); err != nil {
 			return err
 		}
@@ -207,6 +209,11 @@ func (r *runner) own(ctx context.Context) (exit launch.Exit, told refusals, err 
 	}
 	told = seen.refusals
 	told.session, told.kept = s.store.Stats().Path, o.session != "none"
+	if o.session == "" && s.store.Last() == 0 { // nothing was sent: nobody wants to find that later
+		s.close()
+		_ = session.Remove(told.session)
+		told.kept = false
+	}
 	return exit, told, err
 }
 

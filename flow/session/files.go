@@ -128,6 +128,15 @@ type Info struct {
 
 // List is the sessions in dir, newest first. A file that cannot be read is listed with the reason.
 func List(dir string) ([]Info, error) {
+	list, err := outside(dir)
+	for i := range list {
+		list[i].look()
+	}
+	return list, err
+}
+
+// outside is List without a look into the files.
+func outside(dir string) ([]Info, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -144,7 +153,11 @@ func List(dir string) ([]Info, error) {
 			continue // removed meanwhile
 		}
 		path := filepath.Join(dir, e.Name())
-		list = append(list, look(path, st))
+		in := Info{Path: path, Size: fileSize(path), Created: st.ModTime(), Modified: st.ModTime()}
+		if wal, err := os.Stat(path + "-wal"); err == nil && wal.ModTime().After(in.Modified) {
+			in.Modified = wal.ModTime()
+		}
+		list = append(list, in)
 	}
 	slices.SortFunc(list, func(a, b Info) int {
 		return cmp.Or(b.Modified.Compare(a.Modified), strings.Compare(b.Path, a.Path))
@@ -152,15 +165,13 @@ func List(dir string) ([]Info, error) {
 	return list, nil
 }
 
-func look(path string, st fs.FileInfo) Info {
-	in := Info{Path: path, Size: fileSize(path), Created: st.ModTime(), Modified: st.ModTime(), InUse: held(path)}
-	if wal, err := os.Stat(path + "-wal"); err == nil && wal.ModTime().After(in.Modified) {
-		in.Modified = wal.ModTime()
-	}
+// look fills in what stands in the file.
+func (in *Info) look() {
+	in.InUse = held(in.Path)
 	ctx := context.Background()
-	c, err := connect(path, quiet(path))
+	c, err := connect(in.Path, quiet(in.Path))
 	if err == nil {
-		err = check(ctx, c, path, false)
+		err = check(ctx, c, in.Path, false)
 		if err == nil {
 			err = c.query(ctx, "SELECT created, source, flows, refused, lost FROM session", func(r row) bool {
 				in.Created, in.Source = time.Unix(0, r.int(0)), r.text(1)
@@ -171,9 +182,8 @@ func look(path string, st fs.FileInfo) Info {
 		_ = c.close() // it was only read
 	}
 	if err != nil {
-		in.Err = explainOnce(path, err).Error()
+		in.Err = explainOnce(in.Path, err).Error()
 	}
-	return in
 }
 
 // quiet is how to open for a short look: a session that nobody writes needs no files beside it for that.
@@ -196,12 +206,12 @@ func fileSize(path string) (n int64) {
 
 // Newest is the session in dir that was written last.
 func Newest(dir string) (string, error) {
-	list, err := List(dir)
+	list, err := outside(dir)
 	if err != nil {
 		return "", err
 	}
 	for _, in := range list {
-		if in.Err == "" {
+		if in.look(); in.Err == "" {
 			return in.Path, nil
 		}
 	}
@@ -250,7 +260,7 @@ func alone(path string) error {
 // Prune removes sessions in dir that nobody uses and that were last written more than
 // maxAge before now, and then the oldest until all take at most maxBytes.
 func Prune(dir string, now time.Time, maxAge time.Duration, maxBytes int64) error {
-	list, err := List(dir)
+	list, err := outside(dir)
 	if err != nil {
 		return err
 	}
