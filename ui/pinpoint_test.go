@@ -11,7 +11,7 @@ import (
 func TestPinpointShowsItsPlanFirstThenProves(t *testing.T) {
 	s := play(t, shop(), 140, 40)
 	s.press("N", "N", "p")
-	s.sees("Pinpoint", "#5 POST /v1/orders 403  against  #3 201", "may succeed", "#5 with X-CSRFToken header", "enter start")
+	s.sees("Pinpoint", "#5 POST /v1/orders 403  against  #3 201", "may succeed", "#5 with X-CSRFToken", "enter start")
 	if len(s.sender.sent) != 0 {
 		t.Fatal("something was sent before anybody agreed")
 	}

@@ -25,7 +25,11 @@ func (l *lab) view(th *theme, w, h int) []string {
 	case labPlanned:
 		out = append(out, l.planned(th, w, h-len(out)-2)...)
 	default:
-		below := l.below(th, w)
+		below := l.below(th, w, true)
+		if h-len(out)-len(below)-2 < min(5, len(l.steps)+1) {
+			out = out[:2]
+			below = l.below(th, w, false) // the table before what follows from it
+		}
 		out = append(out, l.table(th, w, max(1, h-len(out)-len(below)-2))...)
 		out = append(out, below...)
 	}
@@ -181,7 +185,11 @@ func describe(p flow.Patch) string {
 		case c.After == nil:
 			how = "without "
 		}
-		parts = append(parts, how+called(c))
+		name := called(c)
+		if c.Part == flow.InHeader {
+			name = c.Name
+		}
+		parts = append(parts, how+name)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -191,11 +199,21 @@ func called(c flow.Change) string { return strings.TrimPrefix(pinpoint.Name(c), 
 
 // table is the probes, h rows with the head; the cursor's is among them.
 func (l *lab) table(th *theme, w, h int) []string {
-	sent := max(16, w-38)
-	if w < 90 {
-		sent = max(14, w-32)
+	const left, said = 7, 40 // sign and number; what it says, where there is room
+	answer := 14             // with the time it took
+	sent := w - left - answer - said
+	switch {
+	case w < 70:
+		answer = 6
+		sent = (w - left - answer) / 2
+	case sent < 36:
+		sent = (w - left - answer) * 2 / 5
 	}
-	out := []string{row(w).on(th.box).gap(2).right(th.muted, safe.Of("#"), 3).gap(2).left(th.muted, safe.Of("sent"), sent-24).left(th.muted, safe.Of("answer"), 14).put(th.muted, "says").end()}
+	head := words("answer")
+	if w < 70 {
+		head = "got"
+	}
+	out := []string{row(w).on(th.box).gap(2).right(th.muted, safe.Of("#"), 3).gap(2).left(th.muted, safe.Of("sent"), sent).left(th.muted, safe.Of(string(head)), answer).put(th.muted, "says").end()}
 	h--
 	cur := l.cur
 	if cur < 0 {
@@ -217,16 +235,21 @@ func (l *lab) table(th *theme, w, h int) []string {
 			what = "#" + id(l.in.Accepted.ID)
 		}
 		b.left(th.muted, safe.Of(what), len(what)+1)
-		rest := sent - 24 - len(what) - 1
+		rest := sent - len(what) - 1
 		if len(s.Patch) == 0 {
 			b.left(th.muted, safe.Of("again"), rest)
 		} else {
-			b.left(th.accent, safe.Of(describe(s.Patch)), rest)
+			b.left(th.accent, safe.Of(describe(s.Patch)), rest-1).gap(1)
 		}
 		if s.Class == pinpoint.Sending {
-			b.left(th.warn, safe.Of("sending"), 14)
+			b.left(th.warn, safe.Of("sending").Cut(answer-1), answer)
 		} else {
-			b.left(style, safe.Of(status(s.Status)), 5).left(th.muted, safe.Of(span(s.Took)), 9)
+			b.left(style, safe.Of(status(s.Status)), 5)
+			if answer > 6 {
+				b.left(th.muted, safe.Of(span(s.Took)), answer-5)
+			} else {
+				b.gap(1)
+			}
 		}
 		says := style
 		if s.Class == pinpoint.RefusedAgain || s.Class == pinpoint.Sending {
@@ -257,9 +280,12 @@ func (l *lab) sign(th *theme, s *pinpoint.Step) (string, style) {
 }
 
 // below is what follows from the table so far.
-func (l *lab) below(th *theme, w int) []string {
+func (l *lab) below(th *theme, w int, all bool) []string {
 	box := func() *line { return row(w).on(th.box) }
-	out := []string{box().end()}
+	var out []string
+	if all {
+		out = append(out, box().end())
+	}
 	if l.stage == labRunning {
 		b := box()
 		if len(l.steps) == 0 {
@@ -271,7 +297,7 @@ func (l *lab) below(th *theme, w int) []string {
 		return append(out, b.end())
 	}
 	say := func(name words, s style, p flow.Patch) {
-		if len(p) == 0 {
+		if len(p) == 0 || !all {
 			return
 		}
 		names := make([]string, len(p))
@@ -323,9 +349,9 @@ func (l *lab) keys(th *theme, b *line) string {
 			break
 		}
 		key("enter", "start")
-		key("+ -", "more, fewer requests")
+		key("+ -", "budget")
 		if l.plan.Accepted > 0 {
-			what := words("let one succeed at most")
+			what := words("let only one succeed")
 			if l.opt.MaxAccepted == 1 {
 				what = "let as many succeed as it takes"
 			}

@@ -189,3 +189,40 @@ func TestPinpointCommand(t *testing.T) {
 		t.Errorf("%d %s", status, errs)
 	}
 }
+
+// TestPinpointTriesTheOtherVersion: a server that takes HTTP/2 alone is found out, over real connections.
+func TestPinpointTriesTheOtherVersion(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor < 2 {
+			w.WriteHeader(403)
+			w.Write([]byte("no"))
+			return
+		}
+		w.WriteHeader(201)
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	host := strings.TrimPrefix(s.URL, "https://")
+	one := func(id flow.ID, proto string, status int) *flow.Flow {
+		m := &flow.Message{Proto: proto, Method: "POST", Target: "/x", Header: flow.Header{{Name: "Host", Value: host}, {Name: "accept", Value: "*/*"}}}
+		if proto == "HTTP/2.0" {
+			m.Header = m.Header[1:]
+		}
+		f := &flow.Flow{ID: id, Scheme: "https", Authority: host, Request: m, Response: &flow.Message{Proto: proto, Status: status}}
+		if status == 403 {
+			f.Response.SetBody([]byte("no"))
+		}
+		return f
+	}
+	har := file(t, "har", export.Options{Reveal: true}, one(1, "HTTP/1.1", 403), one(2, "HTTP/2.0", 201))
+	status, out, errs := command(t, "pinpoint", har, "1", "--success", "2", "--insecure", "--spacing", "0", "--session", "none")
+	if status != 0 || !strings.Contains(out, "proven") || !strings.Contains(out, "version of HTTP") {
+		t.Errorf("%d %s\n%s", status, errs, out)
+	}
+	status, out, errs = command(t, "pinpoint", har, "1", "--is-it-me", "--insecure", "--spacing", "0", "--session", "none")
+	if !strings.Contains(out, "protocol: The version of HTTP decides") {
+		t.Errorf("%d %s\n%s", status, errs, out)
+	}
+}

@@ -18,7 +18,7 @@ import (
 )
 
 // systemCurl is the way of the curl on this machine; false: there is none.
-func systemCurl() (pinpoint.Way, bool) {
+func systemCurl(insecure bool) (pinpoint.Way, bool) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {
 		return pinpoint.Way{}, false
@@ -27,7 +27,7 @@ func systemCurl() (pinpoint.Way, bool) {
 		return pinpoint.Way{}, false
 	}
 	return pinpoint.Other("curl", func(ctx context.Context, f *flow.Flow) (*flow.Flow, error) {
-		text, err := curl.Command(f, curl.Options{})
+		text, err := curl.Command(f, curl.Options{Insecure: insecure})
 		if err != nil {
 			return nil, err
 		}
@@ -69,9 +69,9 @@ func (l *limitedBuffer) Write(p []byte) (int, error) {
 }
 
 // isItMe sends a refused flow by our own ways and by curl.
-func isItMe(ctx context.Context, sender pinpoint.Sender, f *flow.Flow, spacing time.Duration) pinpoint.Me {
+func isItMe(ctx context.Context, sender pinpoint.Sender, f *flow.Flow, insecure bool, spacing time.Duration) pinpoint.Me {
 	ways := pinpoint.Ours(sender, f)
-	if w, ok := systemCurl(); ok {
+	if w, ok := systemCurl(insecure); ok {
 		ways = append(ways, w)
 	}
 	return pinpoint.IsItMe(ctx, f, ways, pinpoint.Options{Spacing: spacing})

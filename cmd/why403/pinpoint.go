@@ -263,7 +263,7 @@ func (e *experiment) whetherMe(ctx context.Context, std stdio, o proxyFlags, f *
 		return err
 	}
 	defer store.Close()
-	me := isItMe(ctx, sender, f, e.spacing)
+	me := isItMe(ctx, sender, f, o.insecure, e.spacing)
 	if o.session != "none" {
 		fmt.Fprintf(std.err, "why403: recorded in %s\n", store.Stats().Path)
 	}

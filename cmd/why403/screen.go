@@ -99,7 +99,7 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		Feed:   s.store,
 		Sender: sendAgain{s},
 		IsItMe: func(ctx context.Context, f *flow.Flow) pinpoint.Me {
-			return isItMe(ctx, probes{sender: s.sender}, f, 500*time.Millisecond)
+			return isItMe(ctx, probes{sender: s.sender}, f, false, 500*time.Millisecond)
 		},
 		Explain:     func(ctx context.Context, id flow.ID) (inspect.Explained, error) { return explain.One(ctx, s.store, id) },
 		Hold:        s.gate,

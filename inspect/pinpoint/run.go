@@ -103,6 +103,9 @@ func (x *run) controls() (usable bool, why string) {
 	if x.in.Accepted == nil {
 		return false, ""
 	}
+	if b := x.in.Accepted.Request.Body; b.Cut() || !b.Whole() {
+		return false, "the body of the accepted request was not kept whole, so it cannot be sent again: compare with another one"
+	}
 	if x.o.MaxAccepted == 1 && changesThings(x.in.Refused.Request.Method) {
 		return true, "" // the one that may succeed is kept for the fix
 	}

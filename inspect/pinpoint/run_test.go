@@ -103,6 +103,11 @@ func TestOutcomes(t *testing.T) {
 		{"refused no more", token, func(int, *flow.Message) answer { return answer{status: 201} }, pinpoint.Options{}, pinpoint.Unstable, 1, "not refused any more"},
 		{"refused in another way now", token, func(int, *flow.Message) answer { return answer{status: 401, body: "session expired"} }, pinpoint.Options{}, pinpoint.Unstable, 1, "in another way now"},
 		{"the success is none any more, and the guess is wrong", token, func(int, *flow.Message) answer { return answer{status: 403, body: denied} }, pinpoint.Options{}, pinpoint.Unstable, 4, "not accepted any more"},
+		{"the success was not kept whole", func() pinpoint.Input {
+			in := pinpoint.Input{Refused: order(1, false), Accepted: order(2, true, "X-Token", "t")}
+			in.Accepted.Request.Body = flow.Body{Size: 9, Kept: 2, Data: []byte("ab")}
+			return in
+		}(), wants("X-Token", "t"), pinpoint.Options{}, pinpoint.Unstable, 1, "not kept whole"},
 		{"the success comes and goes", token, func(n int, m *flow.Message) answer {
 			if n == 3 {
 				return answer{status: 201}
