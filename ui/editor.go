@@ -70,6 +70,7 @@ type editor struct {
 	answers  bool       // held is a response: method and url hold its status and reason
 	extended time.Time  // when held was last kept waiting
 	now      time.Time  // of the frame: tokens expire
+	raw      *rawText   // the form as one text; nil: it is a form
 	veil     *veil      // stage mode: what is not under the cursor is masked
 }
 
@@ -167,6 +168,9 @@ func (g *form) same(o *form) bool {
 
 // changed reports whether something would be lost by closing.
 func (e *editor) changed() bool {
+	if e.raw != nil && e.raw.s != e.raw.was {
+		return true
+	}
 	f := e.fresh()
 	return !e.form.same(&f)
 }
@@ -360,6 +364,10 @@ func sameField(a, b *form, at fieldID) bool {
 }
 
 func (e *editor) paste(text string) {
+	if e.raw != nil {
+		e.raw.insert(text)
+		return
+	}
 	e.keep()
 	if f := e.field(); f != nil {
 		f.insert(text)

@@ -29,7 +29,12 @@ func (e *editor) view(m *model, w, h int) []string {
 	if e.answer != nil && w >= wide {
 		formW = w * 58 / 100
 	}
-	left := e.form.draw(th, e, formW, room)
+	var left []string
+	if e.raw != nil {
+		left = e.rawView(th, formW, room)
+	} else {
+		left = e.form.draw(th, e, formW, room)
+	}
 	if formW < w {
 		left = beside(th, left, e.answerView(th, w-formW-1, room))
 	}
@@ -96,7 +101,11 @@ func (e *editor) title(th *theme, w int) string {
 		l.gap(1).text(statusStyle(th, e.row.Status, e.row.Refused()), safe.Of(strconv.Itoa(e.row.Status)))
 	}
 	if e.veil != nil {
-		l.gap(2).put(th.warn, "stage mode: only what is under the cursor is shown as it is")
+		note := words("stage mode: only what is under the cursor is shown as it is")
+		if e.raw != nil {
+			note = "stage mode does not mask this text"
+		}
+		l.gap(2).put(th.warn, note)
 	}
 	if note := "a new flow; #" + id(e.parent.ID) + " stays as it is"; l.room() > len(note)+2 {
 		l.to(w-len(note)-1).text(th.muted, safe.Of(note))

@@ -50,6 +50,7 @@ var scenes = []struct {
 	{"editor-body", shop, []string{"N", "N", "e", "shift+tab", "shift+tab", "shift+tab", "shift+tab"}},
 	{"editor-sent", shop, []string{"N", "N", "e", "ctrl+s", "ctrl+g", "enter", "ctrl+s"}},
 	{"editor-wrong", shop, []string{"N", "N", "e", "ctrl+n", "tab", "1", "ctrl+s"}},
+	{"editor-raw", shop, []string{"N", "N", "e", "ctrl+x"}},
 	{"take", shop, []string{"N", "N", "e", "ctrl+g"}},
 	{"fix", shop, []string{"N", "N", "f"}},
 	{"pinpoint-plan", shop, []string{"N", "N", "p"}},

@@ -75,6 +75,8 @@ const (
 	editExternal
 	editUndo
 	editShow
+	editRaw
+	editWhole
 	// what is held, and rules
 	showPoints
 	showHeld
@@ -220,10 +222,12 @@ var bindings = []binding{
 	{editNext, inEditor, []string{"tab"}, "next field", "next field", "Edit", 0},
 	{editPrev, inEditor, []string{"shift+tab"}, "previous field", "previous field", "Edit", 0},
 	{editExternal, inEditor, []string{"ctrl+e"}, "$EDITOR", "edit the body in $EDITOR", "Edit", 5},
+	{editRaw, inEditor, []string{"ctrl+x"}, "raw/form", "the whole request as one text, or as a form again", "Edit", 6},
+	{editWhole, inEditor, []string{"alt+e"}, "$EDITOR, whole", "edit the whole request in $EDITOR", "Edit", 0},
 	{editUndo, inEditor, []string{"ctrl+z"}, "undo", "take back the last change", "Edit", 0},
 	{editShow, inEditor, []string{"ctrl+o"}, "show answer", "close the editor and go to the last answer", "Edit", 0},
-	{editReset, inEditor, []string{"ctrl+r"}, "reset", "back to the request as it was sent", "Edit", 6},
-	{editClose, inEditor, []string{"esc"}, "close", "back, without sending", "Edit", 7},
+	{editReset, inEditor, []string{"ctrl+r"}, "reset", "back to the request as it was sent", "Edit", 7},
+	{editClose, inEditor, []string{"esc"}, "close", "back, without sending", "Edit", 8},
 }
 
 // lookup is the action of key in a place.

@@ -141,6 +141,8 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.say(msg.good, msg.text)
 	case editedMsg:
 		return m.edited(msg)
+	case requestMsg:
+		m.requestEdited(msg)
 	case editorMsg:
 		m.openEditor(msg)
 	case fixMsg:

@@ -131,8 +131,19 @@ func (m *model) closeEditor() {
 func (m *model) editorKey(name, text string) tea.Cmd {
 	e := m.editor
 	m.atWork()
-	switch lookup(inEditor, name) {
+	a := lookup(inEditor, name)
+	if e.raw != nil && m.rawKey(a, name, text) {
+		return nil
+	}
+	switch a {
+	case editRaw:
+		e.toggleRaw()
+	case editWhole:
+		return m.externalWhole()
 	case editSend:
+		if !e.fromRaw() {
+			return nil
+		}
 		if e.held != nil {
 			return m.sendHeld()
 		}
@@ -170,6 +181,9 @@ func (m *model) editorKey(name, text string) tea.Cmd {
 	case editTake:
 		m.takeValue()
 	case editExternal:
+		if e.raw != nil {
+			return m.externalWhole()
+		}
 		return m.external()
 	case editShow:
 		if n := len(e.tries); n > 0 && e.tries[n-1].id != 0 {
