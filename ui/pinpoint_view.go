@@ -153,7 +153,7 @@ func (l *lab) whoseFault(th *theme, w int) []string {
 			b.put(th.warn, "! ")
 		}
 		b.left(th.text, safe.Of(a.Way), 24)
-		if a.Status == 0 {
+		if a.Status == 0 || a.Err != "" {
 			out = append(out, b.text(th.warn, safe.Of(firstOf(a.Err, "no answer"))).end())
 			continue
 		}
@@ -163,7 +163,9 @@ func (l *lab) whoseFault(th *theme, w int) []string {
 		}
 		out = append(out, b.end())
 	}
-	out = append(out, box().end())
+	if len(l.me.Answers) > 0 {
+		out = append(out, box().end())
+	}
 	for _, t := range wrap(safe.Of(l.me.Finding), w) {
 		out = append(out, box().text(th.bright, t).end())
 	}

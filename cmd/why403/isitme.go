@@ -46,7 +46,8 @@ func systemCurl(insecure bool) (pinpoint.Way, bool) {
 		cmd.Stdout, cmd.Stderr = &limitedBuffer{b: &out}, &limitedBuffer{b: &said}
 		start := time.Now()
 		if err := cmd.Run(); err != nil && out.Len() == 0 {
-			return nil, fmt.Errorf("curl: %w: %s", err, oneLine(said.String()))
+			lines := strings.Split(strings.TrimSpace(said.String()), "\n") // the last says why, above is its progress
+			return nil, fmt.Errorf("%s (%w)", oneLine(lines[len(lines)-1]), err)
 		}
 		got, err := transcript.Read(&out)
 		if err != nil || len(got) == 0 || got[len(got)-1].Response == nil {
