@@ -96,7 +96,12 @@ func (e *editor) title(th *theme, w int) string {
 		}
 		return l.end()
 	}
-	l := row(w).put(th.bright, "Edit & replay ").text(th.muted, safe.Of("#"+id(e.parent.ID)))
+	l := row(w)
+	if e.parent.ID == 0 {
+		l.put(th.bright, "A new request, as pasted")
+	} else {
+		l.put(th.bright, "Edit & replay ").text(th.muted, safe.Of("#"+id(e.parent.ID)))
+	}
 	if e.row.Status != 0 {
 		l.gap(1).text(statusStyle(th, e.row.Status, e.row.Refused()), safe.Of(strconv.Itoa(e.row.Status)))
 	}

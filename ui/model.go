@@ -215,6 +215,8 @@ func (m *model) paste(text string) tea.Cmd {
 		return m.searchKey("", text)
 	case m.editor != nil:
 		m.editor.paste(text)
+	default:
+		return m.pasteRequest(text)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	tea "charm.land/bubbletea/v2"
+
 	"github.com/why403/why403/inspect/pinpoint"
 )
 
@@ -91,6 +93,22 @@ func TestIsItMe(t *testing.T) {
 	if s.m.running != 0 {
 		t.Error("it is under way still")
 	}
+}
+
+func TestPasteARequest(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.tell(tea.PasteMsg{Content: "curl 'https://api.shop.test/v1/orders' \\\r  -H 'X-CSRFToken: kH3vXq0a' --data-raw '{\"a\":1}'"})
+	s.sees("A new request, as pasted", "https://api.shop.test/v1/orders", "X-CSRFToken")
+	s.press("ctrl+s")
+	s.sees("attempt 1  ✓ 201 Created")
+	if q := s.sender.sent[0]; q.Method != "POST" || string(q.Body.Data) != `{"a":1}` {
+		t.Errorf("sent %s %q", q.Method, q.Body.Data)
+	}
+	s.press("esc")
+	s.tell(tea.PasteMsg{Content: "hello"})
+	s.sees("paste a curl command")
+	s.tell(tea.PasteMsg{Content: "curl http://a.test/ -d @/etc/hostname"})
+	s.sees("the file /etc/hostname, which is not read")
 }
 
 func TestCopyAsProgram(t *testing.T) {
