@@ -80,12 +80,13 @@ func chromiumProfile(dir, addr, caFile string) ([]string, error) {
 		"--proxy-bypass-list=<-loopback>",              // loopback is no exception
 		"--ignore-certificate-errors-spki-list=" + key, // this authority alone; the profile has to be given, too
 		"--no-first-run", "--no-default-browser-check", // no questions
-		"--disable-background-networking",              // no traffic of the browser's own
-		"--disable-component-update", "--disable-sync", //
-		"--disable-domain-reliability",                  //
+		// No traffic of the browser's own, as far as it lets itself be told.
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-domain-reliability",
+		"--disable-default-apps", "--disable-extensions", "--disable-component-extensions-with-background-pages",
+		"--disable-client-side-phishing-detection", "--disable-search-engine-choice-screen", "--allow-browser-signin=false",
+		"--disable-features=OptimizationHints,Translate,NetworkTimeServiceQuerying,MediaRouter,InterestFeedContentSuggestions",
 		"--password-store=basic", "--use-mock-keychain", // nothing of the user's is asked for
-		"--test-type", // no bar that warns of the argument above
-		"--disable-features=OptimizationHints,Translate", //
+		"--test-type", // no bar that warns of the list of keys above
 	}
 	if runtime.GOOS == "linux" && os.Geteuid() == 0 {
 		args = append(args, "--no-sandbox") // it does not start for root otherwise
@@ -127,6 +128,8 @@ user_pref("network.trr.mode", 5);
 user_pref("network.captive-portal-service.enabled", false);
 user_pref("network.connectivity-service.enabled", false);
 user_pref("network.prefetch-next", false);
+user_pref("browser.region.network.url", "");
+user_pref("browser.region.update.enabled", false);
 user_pref("app.update.enabled", false);
 user_pref("app.normandy.enabled", false);
 user_pref("browser.aboutwelcome.enabled", false);
