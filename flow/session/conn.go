@@ -26,6 +26,7 @@ var (
 	ErrReadOnly   = errors.New("session is open for reading only")
 	ErrClosed     = errors.New("session is closed")
 	ErrNoFlow     = errors.New("no such flow")
+	ErrNoBody     = errors.New("a body cannot be read whole")
 	ErrNotKept    = errors.New("flow was not kept: the disk did not keep up")
 )
 
