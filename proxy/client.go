@@ -32,6 +32,7 @@ type client struct {
 	authority string      // as recorded
 	hello     *wire.Hello // for TLS to target
 	broken    *wire.Trouble
+	login     bool // the client logged in to the proxy after us itself, for the one tunnel that this is the inside of
 
 	who     *inquiry  // which process the client is
 	facts   flow.Conn // what all exchanges here have in common

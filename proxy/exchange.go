@@ -33,6 +33,8 @@ type exchange struct {
 	ignored  bool // not recorded: see Options.Ignore
 
 	up     *wire.Upstream
+	key    string        // of up in client.ups
+	broken *wire.Trouble // why the proxy after us opened no tunnel
 	body   *wire.Body    // of the request
 	upload chan struct{} // closed when the goroutine that sends the body ends; nil: there is none
 	sent   error         // why the body was not sent whole; read it after upload is closed
@@ -43,6 +45,7 @@ type exchange struct {
 	silent   bool    // the connection is closed instead of answering
 	received error   // why the answer did not reach the client whole
 
+	credentials           []byte // the client's, for a proxy after us
 	came                  arrival
 	relayedIn, relayedOut int64 // bytes of an upgraded or opaque connection, from and to the client
 
@@ -86,6 +89,9 @@ func (c *client) newExchange(start time.Time, q *wire.Request) *exchange {
 	x.conn.Target = x.target
 	x.conn.Upstream = c.way(x.target)
 	x.ignored = c.s.ignores(x.target)
+	if x.conn.Upstream != "" {
+		x.credentials = credentialsOf(q.Head.Header)
+	}
 	if q.Blank > 0 {
 		x.altered = append(x.altered, "left out an empty line before the request")
 	}
@@ -114,7 +120,7 @@ func (x *exchange) roundTrip(r *http.Request) *http.Response {
 		x.c.out.Begin(0)
 		x.send()
 		h, err := x.receive()
-		if err == nil && x.up.Forwards && x.resp.Status == http.StatusProxyAuthRequired {
+		if err == nil && x.up.Forwards && x.resp.Status == http.StatusProxyAuthRequired && !x.passes407() {
 			return x.fail(x.refusedOnTheWay(h))
 		}
 		if err == nil {
@@ -139,25 +145,36 @@ func (x *exchange) connectUpstream() (reused bool, _ *wire.Trouble) {
 		x.begin()
 		return false, t
 	}
-	key := x.scheme + " " + x.target
-	if u := c.ups[key]; u != nil {
+	x.key = x.lane()
+	if u := c.ups[x.key]; u != nil {
 		if u.Alive() {
+			u.Forwards = x.forwarder() != nil
 			x.adopt(u)
 			return u.Uses > 1, nil
 		}
 		u.Close()
-		delete(c.ups, key)
+		delete(c.ups, x.key)
+	}
+	if c.login && !x.moved {
+		x.silent = true
+		x.begin()
+		return false, c.onlyTheClient()
 	}
 	u, t := x.dial(x.scheme == "https")
 	if t != nil {
 		return false, t
 	}
+	c.put(x.key, u)
+	x.adopt(u)
+	return false, nil
+}
+
+// put adds a connection to those of the client.
+func (c *client) put(key string, u *wire.Upstream) {
 	if len(c.ups) >= maxUpstreams {
 		c.dropOldest()
 	}
 	c.ups[key] = u
-	x.adopt(u)
-	return false, nil
 }
 
 // dial makes a connection to x's target, until the client goes away.
@@ -171,7 +188,7 @@ func (x *exchange) dial(secure bool) (*wire.Upstream, *wire.Trouble) {
 	x.c.gone.start(watchDelay, x.clientGone)
 	defer x.c.gone.stop()
 	connect := x.c.s.dialer.Connect
-	if x.scheme == "http" && !x.connect && (!x.c.inside || x.c.reversed) {
+	if x.forwarder() != nil {
 		connect = x.c.s.dialer.Forward
 	}
 	u, t := connect(ctx, x.target)
@@ -229,8 +246,8 @@ func (x *exchange) drop() {
 		return
 	}
 	x.up.Close()
-	if key := x.scheme + " " + x.target; x.c.ups[key] == x.up {
-		delete(x.c.ups, key)
+	if x.c.ups[x.key] == x.up {
+		delete(x.c.ups, x.key)
 	}
 }
 
@@ -288,7 +305,7 @@ func (x *exchange) head() []byte {
 	if x.req.Scheme == "" {
 		target = wire.Absolute(x.scheme, x.authority, x.req.Path)
 	}
-	return x.up.Head(x.req.Bytes(), target)
+	return x.up.Head(x.req.Bytes(), target, x.login())
 }
 
 // receive reads heads until the final one, and passes the interim ones on.

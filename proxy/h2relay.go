@@ -295,7 +295,11 @@ func (c *client) serveH2() {
 	key := c.scheme + " " + c.target
 	up, t := c.ups[key], c.broken
 	delete(c.ups, key)
-	if up == nil && t == nil {
+	switch {
+	case up != nil || t != nil:
+	case c.login:
+		t = c.onlyTheClient()
+	default:
 		up, t = c.dialH2()
 	}
 	if t != nil {

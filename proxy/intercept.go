@@ -220,7 +220,12 @@ func (i *interception) agree() []string {
 func (i *interception) reach(hi *tls.ClientHelloInfo) {
 	i.c.conn.SetDeadline(time.Time{}) // the dial has its own
 	d := &i.c.s.dialer
-	if i.up == nil || !i.up.Alive() {
+	switch i.broken = i.x.broken; {
+	case i.broken != nil:
+	case i.up != nil && !i.up.Alive() && i.c.login:
+		i.up.Close()
+		i.broken = i.c.onlyTheClient()
+	case i.up == nil || !i.up.Alive():
 		if i.up != nil {
 			i.up.Close()
 		}

@@ -35,7 +35,7 @@ func (x *exchange) settle() bool {
 	switch {
 	case keep:
 		if x.up != nil {
-			c.keep(x.scheme+" "+x.target, x.up)
+			c.keep(x.key, x.up)
 		}
 	case x.silent || x.received != nil:
 	case !x.body.Done() || len(c.r.Buffered()) > 0:

@@ -27,14 +27,23 @@ func (c *client) tunnel(x *exchange) bool {
 	if isPlace(x.target) {
 		return c.tunnelToPlace(x)
 	}
+	early, told, more := c.ask(x)
 	host, _, _ := net.SplitHostPort(x.target)
-	if x.ignored || c.s.passes(x.target, host) {
-		return c.opaque(x, nil, nil, false)
+	switch {
+	case told:
+		return more
+	case x.silent: // see ask
+		return false
+	case x.ignored || c.s.passes(x.target, host):
+		return c.opaque(x, early, nil, false)
 	}
 	if _, err := c.conn.Write(x.agreement()); err != nil {
+		if early != nil {
+			early.Close()
+		}
 		return false
 	}
-	p, early := c.sniff(x)
+	p, early := c.sniff(x, early)
 	switch p {
 	case nothing:
 		if early != nil {
@@ -64,6 +73,7 @@ func (c *client) enter(x *exchange, scheme string, u *wire.Upstream) {
 	c.inside, c.asked, c.scheme, c.target = true, false, scheme, x.target
 	c.authority = flow.Canonical(scheme, x.req.Authority)
 	c.facts.Tunnel = x.opening()
+	c.broken = x.broken
 	if u != nil {
 		c.ups[scheme+" "+c.target] = u
 	}
@@ -98,18 +108,21 @@ const (
 
 // sniff finds out what is spoken inside a tunnel. In some protocols the server
 // speaks first: after limits.speak without a byte from the client the origin is
-// dialled, and whoever speaks first tells. If a connection was made, it comes back.
-func (c *client) sniff(x *exchange) (protocol, *wire.Upstream) {
+// dialled, and whoever speaks first tells. If a connection was made, or u was there, it comes back.
+func (c *client) sniff(x *exchange, u *wire.Upstream) (protocol, *wire.Upstream) {
 	p, err := c.peekFor(c.s.limits.speak)
 	switch {
 	case err == nil:
-		return p, nil
+		return p, u
 	case !isTimeout(err):
-		return nothing, nil
+		return nothing, u
 	case len(c.r.Buffered()) > 0: // it began to speak and does not go on
-		return guess(c.r.Buffered(), true), nil
+		return guess(c.r.Buffered(), true), u
 	}
-	u, t := c.s.dialer.Connect(c.ctx, x.target)
+	t := x.broken
+	if u == nil && t == nil {
+		u, t = c.s.dialer.Connect(c.ctx, x.target)
+	}
 	if t != nil { // told when the client asks for something
 		p, _ = c.peekFor(c.s.limits.idle)
 		return p, nil
@@ -226,8 +239,10 @@ func (c *client) opaque(x *exchange, u *wire.Upstream, first []byte, said bool) 
 	x.begin()
 	defer x.end()
 	if u == nil {
-		var t *wire.Trouble
-		u, t = x.dial(false)
+		t := x.broken
+		if t == nil {
+			u, t = x.dial(false)
+		}
 		if t != nil {
 			x.silent = said || x.socks // too late to say it, or no way to
 			if x.socks && !said {

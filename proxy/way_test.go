@@ -293,7 +293,7 @@ func TestTheProxyAfterUsRefuses(t *testing.T) {
 			"upstream-proxy-refused", "HTTP/1.1 403 Not From Here"},
 		{"407 to CONNECT", "http://me:x@", func(l *lab, ln net.Listener) *gateway { return l.httpGateway(ln, nil, wants) }, true,
 			"upstream-proxy-refused", "HTTP/1.1 407 Who Are You"},
-		{"407 to a request", "http://", func(l *lab, ln net.Listener) *gateway { return l.httpGateway(ln, nil, wants) }, false,
+		{"407 to a request", "http://me:x@", func(l *lab, ln net.Listener) *gateway { return l.httpGateway(ln, nil, wants) }, false,
 			"upstream-proxy-refused", "HTTP/1.1 407 Who Are You"},
 		{"no proxy", "http://", func(l *lab, ln net.Listener) *gateway { return l.httpGateway(ln, nil, "220 mail.test ready\r\n\r\n") }, true,
 			"upstream-proxy", "220 mail.test ready"},

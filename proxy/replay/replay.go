@@ -233,7 +233,7 @@ const protoH2 = "h2" // RFC 9113, 3.2
 
 // send writes the request and returns when that was done.
 func (e *exchange) send(u *wire.Upstream, goOn, over <-chan struct{}) time.Time {
-	body, head := e.m.body, u.Head(e.m.head, wire.Absolute(e.f.Scheme, e.f.Authority, e.m.recorded.Target))
+	body, head := e.m.body, u.Head(e.m.head, wire.Absolute(e.f.Scheme, e.f.Authority, e.m.recorded.Target), "")
 	if !e.m.expects {
 		if err := wire.Write(u, head, body); err != nil {
 			return time.Time{} // the answer, or its absence, tells

@@ -74,7 +74,7 @@ func (d *Dialer) Connect(ctx context.Context, addr string) (*Upstream, *Trouble)
 	if p == nil {
 		return d.direct(ctx, addr)
 	}
-	u, t := d.reach(ctx, p)
+	u, t := d.Reach(ctx, p)
 	if t == nil {
 		t = p.open(ctx, u, addr)
 	}

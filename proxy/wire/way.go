@@ -63,6 +63,11 @@ func (p *Proxy) String() string { return p.scheme + "://" + p.addr }
 // HasCredentials reports whether p is given a login.
 func (p *Proxy) HasCredentials() bool { return p != nil && p.known }
 
+// Asks reports whether p is asked by requests of HTTP and why403 has no login
+// for it. Its clients may have one: what p wants and they answer passes through.
+// Schemes such as NTLM log in a connection to p (RFC 4559, 6), so each client needs its own.
+func (p *Proxy) Asks() bool { return p != nil && !p.known && !p.socks() }
+
 func (p *Proxy) socks() bool { return strings.HasPrefix(p.scheme, "socks5") }
 
 // authorization is the field line with the credentials; "" without them.
@@ -85,32 +90,43 @@ func (d *Dialer) Way(addr string) *Proxy {
 // to forward it (see Upstream.Head) instead of to open a tunnel, which many
 // allow to port 443 alone.
 func (d *Dialer) Forward(ctx context.Context, addr string) (*Upstream, *Trouble) {
-	p := d.Way(addr)
-	if p == nil || p.socks() {
+	p := d.Forwarder(addr)
+	if p == nil {
 		return d.Connect(ctx, addr)
 	}
-	u, t := d.reach(ctx, p)
+	u, t := d.Reach(ctx, p)
 	if t == nil {
 		u.Forwards = true
 	}
 	return u, t
 }
 
+// Forwarder is the proxy that Forward would have forward requests for addr; nil: none.
+func (d *Dialer) Forwarder(addr string) *Proxy {
+	if p := d.Way(addr); p != nil && !p.socks() {
+		return p
+	}
+	return nil
+}
+
 // Head is a request's head as it goes out on u. sent is in origin form; absolute
-// is the target for a proxy that forwards it, which also gets our credentials.
-func (u *Upstream) Head(sent []byte, absolute string) []byte {
+// is the target for a proxy that forwards it, which also gets our credentials
+// or, if there are none, login: the client's own field lines.
+func (u *Upstream) Head(sent []byte, absolute, login string) []byte {
 	if !u.Forwards {
 		return sent
 	}
 	line := sent[:bytes.IndexByte(sent, '\n')+1]
 	first, last := bytes.IndexByte(line, ' '), bytes.LastIndexByte(line, ' ')
-	b := make([]byte, 0, len(sent)+len(absolute)+100)
+	b := make([]byte, 0, len(sent)+len(absolute)+len(login)+100)
 	b = append(b, sent[:first+1]...)
 	b = append(b, absolute...)
 	b = append(b, line[last:]...)
 	if a := u.Via.authorization(); a != "" {
 		b = append(b, a...)
 		b = append(b, line[len(bytes.TrimRight(line, "\r\n")):]...)
+	} else {
+		b = append(b, login...)
 	}
 	return append(b, sent[len(line):]...)
 }
@@ -123,8 +139,8 @@ func Absolute(scheme, authority, path string) string {
 	return scheme + "://" + authority + path
 }
 
-// reach connects to p itself, by TLS if it wants that.
-func (d *Dialer) reach(ctx context.Context, p *Proxy) (*Upstream, *Trouble) {
+// Reach connects to p itself, by TLS if it wants that.
+func (d *Dialer) Reach(ctx context.Context, p *Proxy) (*Upstream, *Trouble) {
 	u, t := d.direct(ctx, p.addr)
 	if t != nil {
 		if t.Reason == Loop {
@@ -173,14 +189,33 @@ func (p *Proxy) refused(addr, words, hint string) *Trouble {
 
 // open asks p, reached by u, for a connection to addr, in at most 15 s. On failure u is closed.
 func (p *Proxy) open(ctx context.Context, u *Upstream, addr string) *Trouble {
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() { u.Conn.SetDeadline(time.Unix(1, 0)); close(woken) })
 	ask := p.connect
 	if p.socks() {
 		ask = p.socksConnect
 	}
+	return p.await(ctx, u, addr, ask)
+}
+
+// Ask asks p, reached by u, in the words of a client, head, for a tunnel to
+// addr, in at most 15 s. Its answer is 2xx, and u is the tunnel; or 407, with
+// the answer's body still to be read from u. Anything else is trouble, and u is closed.
+func (p *Proxy) Ask(ctx context.Context, u *Upstream, addr string, head []byte) (answer *Response, _ *Trouble) {
+	t := p.await(ctx, u, addr, func(_ context.Context, u *Upstream, addr string) (t *Trouble) {
+		answer, t = p.tunnel(u, addr, head)
+		if t == nil && answer.Status/100 != 2 && answer.Status != 407 {
+			t = p.refused(addr, answer.Start, hintFor(answer.Status))
+		}
+		return t
+	})
+	return answer, t
+}
+
+// await is ask with an end: of ctx, or after 15 s. On failure u is closed.
+func (p *Proxy) await(ctx context.Context, u *Upstream, addr string, ask func(context.Context, *Upstream, string) *Trouble) *Trouble {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { u.Conn.SetDeadline(time.Unix(1, 0)); close(woken) })
 	t := ask(ctx, u, addr)
 	if !stop() {
 		<-woken
@@ -203,23 +238,29 @@ func (p *Proxy) connect(_ context.Context, u *Upstream, addr string) *Trouble {
 	if a := p.authorization(); a != "" {
 		q += a + "\r\n"
 	}
-	if _, err := u.Write([]byte(q + "\r\n")); err != nil {
-		return p.broken(addr, err)
+	r, t := p.tunnel(u, addr, []byte(q+"\r\n"))
+	if t == nil && r.Status/100 != 2 {
+		t = p.refused(addr, r.Start, hintFor(r.Status))
+	}
+	return t
+}
+
+// tunnel writes a CONNECT and reads the answer to it.
+func (p *Proxy) tunnel(u *Upstream, addr string, head []byte) (*Response, *Trouble) {
+	if _, err := u.Write(head); err != nil {
+		return nil, p.broken(addr, err)
 	}
 	for {
 		h, err := ReadHead(u.R)
 		if err != nil {
-			return p.broken(addr, err)
+			return nil, p.broken(addr, err)
 		}
 		r, f := ParseResponse(h, "CONNECT")
 		switch {
 		case f != nil:
-			return p.broken(addr, f)
-		case r.Interim():
-		case r.Status/100 == 2:
-			return nil
-		default:
-			return p.refused(addr, h.Start, hintFor(r.Status))
+			return nil, p.broken(addr, f)
+		case !r.Interim():
+			return r, nil
 		}
 	}
 }
