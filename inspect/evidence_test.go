@@ -72,6 +72,8 @@ func evidenceText(where string, e inspect.Explained, f *flow.Flow, history []*fl
 			out = append(out, inspect.HistoryLine(g))
 		}
 		return out, nil
+	case where == "tls":
+		return []string{inspect.TLSLine(f)}, nil
 	case where == "diff":
 		var out []string
 		for _, c := range e.ComparedWith.Changes {

@@ -179,6 +179,10 @@ func (c *Case) unknown(who answerer) Finding {
 		f = f.Quote(e)
 	}
 	f.NextStep = c.whereToLook(who)
+	if s := c.interference(); s != "" {
+		f.Summary += "; " + s
+		f.NextStep = "Send it again without the rules and breakpoints that changed it; then: " + f.NextStep
+	}
 	return f
 }
 

@@ -171,7 +171,8 @@ func hostOnly(authority string) string {
 
 var hostMismatch = &Rule{
 	Name: "host-mismatch", Cause: HostMismatch, Title: "the Host field is not the host of the URL", Item: 2,
-	Doc: `The server chooses the site by Host (RFC 9110, 7.2). A Host that is not the URL's authority reaches another site, or none: frameworks answer it with 403 or 400 (Rails HostAuthorization, Django ALLOWED_HOSTS, webpack and Vite dev servers).`,
+	Doc: `The server chooses the site by Host (RFC 9110, 7.2). A Host that is not the URL's authority reaches another site, or none: frameworks answer it with 403 or 400 (Rails HostAuthorization, Django ALLOWED_HOSTS, webpack and Vite dev servers).
+With TLS the connection is opened for a name as well (SNI, RFC 6066, 3): a request for another one on it is misdirected (421, RFC 9110, 15.5.20), which Apache and CDNs refuse where the sites have different settings; HTTP/2 clients share connections among hosts of one certificate (RFC 9113, 9.1.1).`,
 	Run: func(c *Case) []Finding {
 		h, ok := c.req().Header.Lookup("Host")
 		if c.AnswerSpeaksFor(Not(HostMismatch)) {
@@ -180,14 +181,37 @@ var hostMismatch = &Rule{
 		if fs := c.elsewhere(); fs != nil {
 			return fs
 		}
-		if !ok || c.AnswerSpeaksFor(Not(HostMismatch)) || strings.EqualFold(flow.Canonical(c.Flow.Scheme, h), c.Flow.Authority) {
-			return nil
+		name := "Host"
+		if a, odd := c.req().Header.Lookup(":authority"); odd { // of an authority that the connection is not good for
+			name, h, ok = ":authority", a, true
 		}
-		f := because("the URL goes to %s, the Host field says %s", c.Flow.Authority, clip(h, 80)).Quote(Evidence{Where: "request.header:Host", Quote: h}).
-			With("send the URL's host", setHeader(c.req(), "Host", c.Flow.Authority))
-		if c.Success != nil && !strings.EqualFold(c.okReq().Header.Get("Host"), h) {
+		if !ok || strings.EqualFold(flow.Canonical(c.Flow.Scheme, h), c.Flow.Authority) {
+			return c.misdirected()
+		}
+		f := because("the URL goes to %s, the %s field says %s", c.Flow.Authority, name, clip(h, 80)).Quote(Evidence{Where: "request.header:" + name, Quote: h})
+		if name == "Host" {
+			f = f.With("send the URL's host", setHeader(c.req(), name, c.Flow.Authority))
+		}
+		if c.Success != nil && !strings.EqualFold(c.okReq().Header.Get(name), h) {
 			return f.Likely()
 		}
 		return f.Possible()
 	},
+}
+
+// misdirected finds a request on a TLS connection that was opened for another name.
+func (c *Case) misdirected() []Finding {
+	t, asked := c.Flow.Conn.OriginTLS, hostOnly(c.Flow.Authority)
+	if t == nil || t.ServerName == "" || strings.EqualFold(t.ServerName, asked) {
+		return nil
+	}
+	if ok := c.Success; ok != nil && ok.Conn.OriginTLS != nil && ok.Conn.OriginTLS.ServerName == t.ServerName && ok.Authority == c.Flow.Authority {
+		return nil
+	}
+	f := because("the TLS connection was opened for %s (SNI), the request on it is for %s", clip(t.ServerName, 80), clip(asked, 80)).Quote(inTLS(t.ServerName)).Quote(Evidence{Where: "request.url", Quote: asked}).
+		Then("Send it on a connection opened for %s: name it in the URL instead of in a Host field (curl --connect-to still chooses the server), and do not share one HTTP/2 connection among hosts", clip(asked, 80))
+	if c.resp().Status == 421 {
+		return f.On(ByCode).Certain()
+	}
+	return f.Possible()
 }

@@ -39,7 +39,11 @@ var statusMeaning = &Rule{
 			}
 			return f.Likely()
 		case 407:
-			return because("a proxy on the way wants credentials").Of(ProxyAuthRequired).At(layerNetworkProxy).On(ByCode).Quote(q).Certain()
+			f := because("a proxy on the way wants credentials").Of(ProxyAuthRequired).At(layerNetworkProxy).On(ByCode).Quote(q)
+			if up := c.Flow.Conn.Upstream; up != "" {
+				f = f.Then("Have the client log in, for the proxy after why403 (%s) wants that and why403 passes it on; or give why403 the login: --upstream with user:password in its URL", clip(up, 80))
+			}
+			return f.Certain()
 		case 413:
 			return because("the body of %d bytes is more than the server takes", c.req().Body.Size).Of(BodyTooLarge).On(ByCode).Quote(q).Certain()
 		case 415:

@@ -27,6 +27,7 @@ var Rules = []*Rule{
 	awsSignature,
 	clockSkew,
 	missingToken,
+	clientCertificate,
 	headerStripped,
 	duplicateHeader,
 	missingHeader,
@@ -41,6 +42,7 @@ var Rules = []*Rule{
 	staleCookie,
 	credentialTimeline,
 	// around it: items 9 to 21
+	interception,
 	protocolVersion,
 	addressChanged,
 	userAgent,

@@ -29,7 +29,7 @@ var now = time.Date(2026, 6, 2, 10, 15, 30, 0, time.UTC)
 //
 // A case is a few sections: NAME/request and NAME/response are the judged flow,
 // NAME/success/… the accepted one, NAME/before -30s/… and NAME/after 2s/…
-// others of the host, NAME/log LABEL lines of a log, NAME/contract breaches of the
+// others of the host, with …/conn what is known of their connections, NAME/log LABEL lines of a log, NAME/contract breaches of the
 // contract (part, name, where, quote and message), NAME/want what the rule says. A missing response is an empty 403; JWT({…},{…}) stands for a token.
 func TestRules(t *testing.T) {
 	for _, r := range Rules {
@@ -206,6 +206,8 @@ func testCase(t *testing.T, ar *txtar.Archive, name string) *Case {
 			readRequest(t, g, string(f.Data))
 		case "response":
 			g.Response = readResponse(string(f.Data))
+		case "conn":
+			readConn(t, g, string(f.Data))
 		default:
 			t.Fatalf("%s: unknown section %s", name, f.Name)
 		}
@@ -297,6 +299,37 @@ func readRequest(t *testing.T, f *flow.Flow, text string) {
 	f.Request.SetBody([]byte(body))
 }
 
+// readConn reads what is known of the connections and of what why403 did, a line each.
+func readConn(t *testing.T, f *flow.Flow, text string) {
+	side := func(p **flow.TLS) *flow.TLS {
+		if *p == nil {
+			*p = &flow.TLS{Version: "TLS 1.3"}
+		}
+		return *p
+	}
+	for l := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+		w := strings.SplitN(l, " ", 3)
+		switch {
+		case len(w) > 1 && w[0] == "altered":
+			f.Altered = append(f.Altered, strings.Join(w[1:], " "))
+		case len(w) > 1 && w[0] == "upstream":
+			f.Conn.Upstream = w[1]
+		case len(w) == 2 && w[0] == "request" && w[1] == "differs":
+			f.Fidelity.Request = flow.Differs
+		case len(w) == 2 && w[0] == "server" && w[1] == "wanted":
+			side(&f.Conn.OriginTLS).Wanted = true
+		case len(w) == 3 && w[0] == "server" && w[1] == "sni":
+			side(&f.Conn.OriginTLS).ServerName = w[2]
+		case len(w) == 3 && w[0] == "server" && w[1] == "ja4":
+			side(&f.Conn.OriginTLS).JA4 = w[2]
+		case len(w) == 3 && w[0] == "client" && w[1] == "ja4":
+			side(&f.Conn.ClientTLS).JA4 = w[2]
+		default:
+			t.Fatalf("%q says nothing of a connection", l)
+		}
+	}
+}
+
 func readResponse(text string) *flow.Message {
 	head, body := splitMessage(text)
 	line, rest, _ := strings.Cut(head, "\n")
@@ -315,8 +348,12 @@ func splitMessage(text string) (head, body string) {
 
 func fieldsOf(text string) (h flow.Header) {
 	for l := range strings.SplitSeq(text, "\n") {
-		if n, v, ok := strings.Cut(l, ":"); ok {
-			h.Add(strings.TrimSpace(n), strings.TrimSpace(v))
+		rest, pseudo := strings.CutPrefix(l, ":") // a pseudo-header field of HTTP/2
+		if n, v, ok := strings.Cut(rest, ":"); ok {
+			if n = strings.TrimSpace(n); pseudo {
+				n = ":" + n
+			}
+			h.Add(n, strings.TrimSpace(v))
 		}
 	}
 	return h

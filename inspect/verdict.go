@@ -62,7 +62,8 @@ type Evidence struct {
 	// Where is response.body, response.header:NAME, response.trailer:NAME,
 	// response.status, request.header:NAME, request.body, request.url, diff,
 	// history, log:LABEL:LINE or tls. In the history a flow stands as
-	// HistoryLine tells it; the diff is the names and values of its changes.
+	// HistoryLine tells it, the two TLS connections as TLSLine does; the diff is
+	// the names and values of its changes.
 	Where  string `json:"where"`
 	Quote  string `json:"quote"`
 	Offset int    `json:"offset"` // byte offset of Quote in the decoded Where
