@@ -124,6 +124,22 @@ func (f *fakeFeed) Flow(_ context.Context, id flow.ID) (*flow.Flow, error) {
 	return nil, errors.New("no such flow")
 }
 
+func (f *fakeFeed) Prefix(ctx context.Context, id flow.ID, _, _ int64) (*flow.Flow, error) {
+	if fl := f.flows[id]; fl != nil {
+		return fl, nil
+	}
+	return f.Flow(ctx, id)
+}
+
+func (f *fakeFeed) Back(_ context.Context, to, from flow.ID, _ int64, yield func(*session.Row, *flow.Flow) bool) error {
+	for id := min(from, f.Last()); id >= to; id-- {
+		if fl := f.flows[id]; fl != nil && !yield(&f.rows[id-1], fl) {
+			return nil
+		}
+	}
+	return f.err
+}
+
 func (f *fakeFeed) Body(_ context.Context, id flow.ID, side session.Side) (io.ReadCloser, int64, error) {
 	m := f.flows[id].Request
 	if side == session.ResponseSide {

@@ -21,6 +21,8 @@ type Feed interface {
 	Page(ctx context.Context, from flow.ID, n int) ([]session.Row, error)
 	Row(ctx context.Context, id flow.ID) (session.Row, error)
 	Flow(ctx context.Context, id flow.ID) (*flow.Flow, error)
+	Prefix(ctx context.Context, id flow.ID, request, response int64) (*flow.Flow, error)
+	Back(ctx context.Context, to, from flow.ID, most int64, yield func(*session.Row, *flow.Flow) bool) error
 	Body(ctx context.Context, id flow.ID, side session.Side) (io.ReadCloser, int64, error)
 	Frames(ctx context.Context, id flow.ID, from int64, n, most int) ([]session.Frame, error)
 	FrameCount(ctx context.Context, id flow.ID) (int64, error)

@@ -85,7 +85,7 @@ func (m *model) sortList(by sortBy) tea.Cmd {
 // refilter shows what text lets through, sorted as somebody chose.
 func (m *model) refilter(text string) tea.Cmd {
 	if strings.TrimSpace(text) == "" {
-		m.scanning++
+		m.rescan()
 		if m.sorting == (sorting{}) && !m.gaps {
 			m.list.filter(nil)
 			return nil
@@ -105,7 +105,7 @@ func (m *model) refilter(text string) tea.Cmd {
 		m.filter.err = err
 		return nil
 	}
-	m.scanning++
+	m.rescan()
 	match := newMatches(text, expr, m.sorting, m.list.last)
 	match.deep = deep
 	m.list.filter(match)

@@ -58,7 +58,9 @@ type model struct {
 	curSince  time.Time // when the cursor came to its flow
 	loadedRev session.Rev
 	loadedAt  time.Time
-	scanning  int // version of the filter
+	scanning  int             // version of the filter
+	scanCtx   context.Context // ends with the filter
+	stopScan  context.CancelFunc
 	seeking   int // version of the search for a refusal
 	ticking   bool
 	running   int // sends under way

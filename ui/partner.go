@@ -180,7 +180,7 @@ func (m *model) compareMarked() {
 		a, b = b, a
 	}
 	if m.list.match != nil {
-		m.scanning++
+		m.rescan()
 		m.sorting = sorting{}
 		m.list.filter(nil) // both may be hidden
 	}

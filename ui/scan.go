@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -11,52 +12,108 @@ import (
 	"github.com/why403/why403/flow/session"
 )
 
-// Steps of a filter's scan, in flows: what is looked at before the screen shows what was found.
+// Steps of a filter's scan: what is looked at before the screen shows what was found. The first is
+// small, so that there is something to see at once; the others are large, for each costs a frame.
 const (
-	scanStep = 4000
-	deepStep = 100 // each is read whole
+	scanFirst = 4000 // flows
+	scanStep  = 20_000
+
+	// of a filter that looks into flows
+	deepFlows = 5000
+	deepFirst = 4 << 20 // bytes of bodies
+	deepStep  = 48 << 20
 )
+
+// searchBody is how much of one body is looked through, in bytes: what a session keeps of it unless
+// it was told to keep more.
+const searchBody = 64 << 20
+
+// rescan begins with another filter: what is still looked at for the one before is given up.
+func (m *model) rescan() {
+	if m.stopScan != nil {
+		m.stopScan()
+	}
+	m.scanning++
+	m.scanCtx, m.stopScan = context.WithCancel(m.ctx)
+}
 
 // scan looks at flows from id next downwards, newest first.
 func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
-	feed, ctx, version, now := m.o.Feed, m.ctx, m.scanning, m.now
-	step := flow.ID(scanStep)
+	look := lookAtRows
 	if match.deep {
-		step = deepStep
+		look = lookIntoFlows
 	}
-	fits, sorted := match.fits(ctx, feed, now), match.sorted
+	feed, ctx, version, now := m.o.Feed, m.scanCtx, m.scanning, m.now
 	return m.crew.cmd(func() tea.Msg {
-		msg := scanMsg{version: version}
-		from := max(1, next-step+1)
-		for at := from; at <= next; {
-			page, err := feed.Page(ctx, at, min(1000, int(next-at)+1))
-			if err != nil {
-				msg.err = err
-				return msg
-			}
-			if len(page) == 0 {
-				break
-			}
-			for i := range page {
-				if page[i].ID <= next && fits(&page[i]) {
-					msg.ids = append(msg.ids, page[i].ID)
-					msg.rows = append(msg.rows, page[i])
-					if sorted != nil {
-						msg.keys = append(msg.keys, sorted.by.key(&page[i]))
-					}
-				}
-			}
-			at = page[len(page)-1].ID + 1
-		}
-		slices.Reverse(msg.ids)
-		slices.Reverse(msg.keys)
-		msg.rows = msg.rows[max(0, len(msg.rows)-200):] // those that the screen may show next
-		msg.next = from - 1
+		msg := look(ctx, feed, match, next, now)
+		msg.version = version
 		return msg
 	})
 }
 
-// fits is the filter as a function, for commands.
+// take adds what fits, newest first.
+func (msg *scanMsg) take(match *matches, r *session.Row) {
+	msg.ids = append(msg.ids, r.ID)
+	if len(msg.rows) < 200 { // those that the screen may show next
+		msg.rows = append(msg.rows, *r)
+	}
+	if match.sorted != nil {
+		msg.keys = append(msg.keys, match.sorted.by.key(r))
+	}
+}
+
+func lookAtRows(ctx context.Context, feed Feed, match *matches, next flow.ID, now time.Time) (msg scanMsg) {
+	step := flow.ID(scanStep)
+	if next == match.border {
+		step = scanFirst
+	}
+	const page = 1000
+	for hi := next; hi > 0 && hi > next-step; hi -= page {
+		lo := max(1, hi-page+1)
+		rows, err := feed.Page(ctx, lo, int(hi-lo)+1)
+		if err != nil {
+			msg.err = err
+			return msg
+		}
+		for i := len(rows) - 1; i >= 0; i-- {
+			if r := &rows[i]; r.ID <= hi && match.passes(r, now) {
+				msg.take(match, r)
+			}
+		}
+	}
+	msg.next = max(0, next-step)
+	return msg
+}
+
+func lookIntoFlows(ctx context.Context, feed Feed, match *matches, next flow.ID, now time.Time) (msg scanMsg) {
+	budget, most := int64(deepStep), int64(0)
+	if next == match.border {
+		budget = deepFirst
+	}
+	if match.expr.UsesBody() {
+		most = searchBody
+	}
+	msg.next = max(0, next-deepFlows)
+	msg.err = feed.Back(ctx, msg.next+1, next, most, func(r *session.Row, f *flow.Flow) bool {
+		s := subject(r, now)
+		s.Flow, s.Process = f, f.Conn.Process
+		if match.expr.Match(s) {
+			msg.take(match, r)
+		}
+		for _, m := range []*flow.Message{f.Request, f.Response} {
+			if m != nil {
+				budget -= int64(len(m.Body.Data))
+			}
+		}
+		if budget <= 0 {
+			msg.next = r.ID - 1
+		}
+		return budget > 0
+	})
+	return msg
+}
+
+// fits is the filter as a function, for commands that look at single rows.
 func (m *matches) fits(ctx context.Context, feed Feed, now time.Time) func(*session.Row) bool {
 	expr, deep := m.expr, m.deep
 	return func(r *session.Row) bool {
@@ -65,7 +122,15 @@ func (m *matches) fits(ctx context.Context, feed Feed, now time.Time) func(*sess
 		}
 		s := subject(r, now)
 		if deep {
-			f, err := feed.Flow(ctx, r.ID)
+			most := int64(0)
+			switch {
+			case !expr.UsesBody():
+			case ended(r):
+				most = searchBody
+			default: // it comes again and again
+				most = session.BodyPrefix
+			}
+			f, err := feed.Prefix(ctx, r.ID, most, most)
 			if err != nil {
 				return false
 			}
@@ -87,7 +152,7 @@ func (m *model) tryDeep(batch []session.Row) tea.Cmd {
 	if match == nil || !match.deep || len(batch) == 0 {
 		return nil
 	}
-	fits, version := match.fits(m.ctx, m.o.Feed, m.now), m.scanning
+	fits, version := match.fits(m.scanCtx, m.o.Feed, m.now), m.scanning
 	rows := slices.Clone(batch)
 	return m.crew.cmd(func() tea.Msg {
 		msg := deepMsg{version: version}
@@ -115,7 +180,9 @@ func (m *model) scanCame(s scanMsg) tea.Cmd {
 	}
 	if s.err != nil {
 		m.fail("filter", s.err)
-		return nil
+		if !errors.Is(s.err, session.ErrNoBody) {
+			return nil
+		}
 	}
 	for i := range s.rows {
 		m.list.rows.put(s.rows[i])

@@ -91,13 +91,16 @@ func (s *Subject) messages() [2]*flow.Message {
 	return [2]*flow.Message{s.Flow.Request, s.Flow.Response}
 }
 
+// bodyMost is how much of a decoded body is looked at, in bytes.
+const bodyMost = 64 << 20
+
 // body is the decoded text of the request's (0) or the response's (1) body, as far as it can be read.
 func (s *Subject) body(i int) string {
 	if !s.read {
 		s.read = true
 		for i, m := range s.messages() {
 			if m != nil {
-				s.bodies[i], _, _ = decode.Text(m, 0)
+				s.bodies[i], _, _ = decode.Text(m, bodyMost)
 			}
 		}
 	}
