@@ -66,6 +66,15 @@ func TestRecordKeepsEveryByte(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			tls := func(t *flow.TLS) string {
+				if t == nil {
+					return ""
+				}
+				return string(encodeTLS(t))
+			}
+			if err := secured(got, tls(f.Conn.ClientTLS), tls(f.Conn.OriginTLS)); err != nil {
+				t.Fatal(err)
+			}
 			if d := cmp.Diff(f, got); d != "" {
 				t.Errorf("(-recorded +read)\n%s", d)
 			}
@@ -88,33 +97,40 @@ func TestEveryCutOfARecordIsRefused(t *testing.T) {
 			t.Fatalf("the first %d of %d bytes pass as a record", n, len(whole))
 		}
 	}
-	if _, err := decodeRecord("\x03" + whole[1:]); err == nil {
+	if _, err := decodeRecord("\x04" + whole[1:]); err == nil {
 		t.Error("a layout of a later version passes")
 	}
 }
 
-// A file of a version that knew less is read with what it knew.
-func TestRecordOfTheFirstVersionIsRead(t *testing.T) {
+// A file of a version that knew less, or had it in another place, is read with what it knew.
+func TestRecordsOfOldVersionsAreRead(t *testing.T) {
 	f := everything()
+	got, err := decodeRecord(string(encodeRecordAs(f, 2)))
+	if d := cmp.Diff(f, got); d != "" || err != nil {
+		t.Errorf("version 2: %v (-recorded +read)\n%s", err, d)
+	}
 	f.Conn.Tunnel, f.Conn.HTTP2, f.Conn.Resolved, f.Conn.Tried, f.Fidelity = "", "", nil, nil, flow.Fidelity{}
 	for _, tls := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
 		tls.JA3, tls.JA4, tls.Unverified, tls.Presented, tls.Wanted, tls.Chain = "", "", "", "", false, nil
 	}
-	e := &encoder{}
-	e.second(f)
-	blob := encodeRecord(f)
-	blob = blob[:len(blob)-len(e.b)]
-	blob[0] = 1
-	got, err := decodeRecord(string(blob))
+	got, err = decodeRecord(string(encodeRecordAs(f, 1)))
 	if d := cmp.Diff(f, got); d != "" || err != nil {
-		t.Errorf("%v (-recorded +read)\n%s", err, d)
+		t.Errorf("version 1: %v (-recorded +read)\n%s", err, d)
 	}
 }
 
 func FuzzRecord(f *testing.F) {
 	f.Add(string(encodeRecord(everything())))
+	f.Add(string(encodeRecordAs(everything(), 2)))
 	f.Add(string(encodeRecord(post())))
+	f.Add(string(encodeTLS(everything().Conn.OriginTLS)))
 	f.Fuzz(func(t *testing.T, blob string) {
+		if tls, err := decodeTLS(blob); err == nil {
+			once := encodeTLS(tls)
+			if again, err := decodeTLS(string(once)); err != nil || !bytes.Equal(once, encodeTLS(again)) {
+				t.Errorf("%x\nread and written again: %v", once, err)
+			}
+		}
 		a, err := decodeRecord(blob)
 		if err != nil {
 			return

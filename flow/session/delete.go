@@ -134,9 +134,11 @@ func (w *writer) remove(ctx context.Context, j *job) error {
 	// Paths and hosts that no flow has any more are as private as the flows were.
 	clear(w.endpoints)
 	clear(w.hosts)
+	clear(w.secures)
 	return errors.Join(
 		w.c.exec(ctx, "DELETE FROM endpoint WHERE NOT EXISTS (SELECT 1 FROM flow WHERE flow.endpoint = endpoint.id)"),
 		w.c.exec(ctx, "DELETE FROM host WHERE NOT EXISTS (SELECT 1 FROM flow WHERE flow.host = host.id)"),
+		w.c.exec(ctx, "DELETE FROM tls WHERE NOT EXISTS (SELECT 1 FROM host WHERE host.id = tls.host)"),
 	)
 }
 

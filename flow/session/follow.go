@@ -33,9 +33,14 @@ func openReading(path string, o Options) (_ *Store, err error) {
 	if err := check(s.ctx, c, path, false); err != nil {
 		return nil, err
 	}
-	if err := s.load(c); err != nil {
+	version, err := c.number(s.ctx, "PRAGMA user_version")
+	if err == nil {
+		err = s.load(c)
+	}
+	if err != nil {
 		return nil, explain(path, err)
 	}
+	s.version = int(version)
 	s.readers = newPool(readers, func() (*conn, error) { return connect(path, how) })
 	go s.follow(c, how == readingFrozen)
 	return s, nil

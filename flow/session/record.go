@@ -10,12 +10,15 @@ import (
 )
 
 // recordVersion is the layout of the blobs in table record that are written. 1
-// ends before Conn.Tunnel and is still read.
-const recordVersion = 2
+// ends before Conn.Tunnel, 1 and 2 hold what is known of the TLS connections
+// themselves, where now table tls has it; both are still read.
+const recordVersion = 3
 
-// encodeRecord is everything of f but its number and the content of its
-// bodies. A field line that stands in the head is not stored twice.
-func encodeRecord(f *flow.Flow) []byte {
+// encodeRecord is everything of f but its number, the content of its bodies and
+// its TLS connections. A field line that stands in the head is not stored twice.
+func encodeRecord(f *flow.Flow) []byte { return encodeRecordAs(f, recordVersion) }
+
+func encodeRecordAs(f *flow.Flow, version byte) []byte {
 	n := 512
 	for _, m := range []*flow.Message{f.Request, f.Response} {
 		if m != nil {
@@ -25,13 +28,8 @@ func encodeRecord(f *flow.Flow) []byte {
 			}
 		}
 	}
-	for _, t := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
-		if t != nil {
-			n += 192 + len(t.JA3) + 128*len(t.Chain)
-		}
-	}
 	e := &encoder{b: make([]byte, 0, n)}
-	e.byte(recordVersion)
+	e.byte(version)
 	e.byte(byte(f.Kind))
 	e.byte(byte(f.Origin))
 	e.int(int64(f.Parent))
@@ -54,8 +52,10 @@ func encodeRecord(f *flow.Flow) []byte {
 		e.str(*s)
 	}
 	e.bool(f.Conn.Reused)
-	e.tls(f.Conn.ClientTLS)
-	e.tls(f.Conn.OriginTLS)
+	if version < 3 {
+		e.tls(f.Conn.ClientTLS)
+		e.tls(f.Conn.OriginTLS)
+	}
 	e.strs(f.Altered)
 	e.bool(f.Err != nil)
 	if f.Err != nil {
@@ -63,12 +63,14 @@ func encodeRecord(f *flow.Flow) []byte {
 		e.str(f.Err.Op)
 		e.str(f.Err.Text)
 	}
-	e.second(f)
+	if version >= 2 {
+		e.second(f, version)
+	}
 	return e.b
 }
 
 // second is what came with version 2.
-func (e *encoder) second(f *flow.Flow) {
+func (e *encoder) second(f *flow.Flow, version byte) {
 	e.str(f.Conn.Tunnel)
 	e.str(f.Conn.HTTP2)
 	e.strs(f.Conn.Resolved)
@@ -76,45 +78,77 @@ func (e *encoder) second(f *flow.Flow) {
 	e.byte(byte(f.Fidelity.Request))
 	e.byte(byte(f.Fidelity.Response))
 	for _, t := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
-		if t == nil {
-			continue
-		}
-		for _, s := range marks(t) {
-			e.str(*s)
-		}
-		e.bool(t.Wanted)
-		if t.Chain == nil {
-			e.uint(0)
-			continue
-		}
-		e.uint(uint64(len(t.Chain)) + 1)
-		said := names{t.Subject, t.Issuer}
-		for _, c := range t.Chain {
-			e.name(&said, c.Subject)
-			e.name(&said, c.Issuer)
-			e.time(c.NotAfter)
+		if t != nil && version < 3 {
+			e.moreTLS(t)
 		}
 	}
 }
 
-func (d *decoder) second(f *flow.Flow) {
+func (d *decoder) second(f *flow.Flow, version byte) {
 	f.Conn.Tunnel, f.Conn.HTTP2, f.Conn.Resolved, f.Conn.Tried = d.str(), d.str(), d.strs(), d.strs()
 	f.Fidelity = flow.Fidelity{Request: flow.Sameness(d.byte()), Response: flow.Sameness(d.byte())}
 	for _, t := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
-		if t == nil {
-			continue
+		if t != nil && version < 3 {
+			d.moreTLS(t)
 		}
-		for _, s := range marks(t) {
-			*s = d.str()
-		}
-		t.Wanted = d.bool()
-		if n := d.length(); n >= 0 {
-			t.Chain = make([]flow.Certificate, 0, min(n, flow.MaxChain))
-			said := names{t.Subject, t.Issuer}
-			for range n {
-				if t.Chain = append(t.Chain, flow.Certificate{Subject: d.name(&said), Issuer: d.name(&said), NotAfter: d.time()}); d.bad {
-					return
-				}
+	}
+}
+
+// tlsVersion is the layout of the blobs in table tls.
+const tlsVersion = 1
+
+// encodeTLS is what is known of one TLS connection.
+func encodeTLS(t *flow.TLS) []byte {
+	e := &encoder{b: make([]byte, 0, 256+len(t.JA3)+128*len(t.Chain))}
+	e.byte(tlsVersion)
+	e.tls(t)
+	e.moreTLS(t)
+	return e.b
+}
+
+func decodeTLS(blob string) (*flow.TLS, error) {
+	d := &decoder{s: blob}
+	if d.byte() != tlsVersion {
+		return nil, errBlob
+	}
+	t := d.tls()
+	if t == nil {
+		return nil, errBlob
+	}
+	d.moreTLS(t)
+	return t, d.err()
+}
+
+// moreTLS is what came later than tls.
+func (e *encoder) moreTLS(t *flow.TLS) {
+	for _, s := range marks(t) {
+		e.str(*s)
+	}
+	e.bool(t.Wanted)
+	if t.Chain == nil {
+		e.uint(0)
+		return
+	}
+	e.uint(uint64(len(t.Chain)) + 1)
+	said := names{t.Subject, t.Issuer}
+	for _, c := range t.Chain {
+		e.name(&said, c.Subject)
+		e.name(&said, c.Issuer)
+		e.time(c.NotAfter)
+	}
+}
+
+func (d *decoder) moreTLS(t *flow.TLS) {
+	for _, s := range marks(t) {
+		*s = d.str()
+	}
+	t.Wanted = d.bool()
+	if n := d.length(); n >= 0 {
+		t.Chain = make([]flow.Certificate, 0, min(n, flow.MaxChain))
+		said := names{t.Subject, t.Issuer}
+		for range n {
+			if t.Chain = append(t.Chain, flow.Certificate{Subject: d.name(&said), Issuer: d.name(&said), NotAfter: d.time()}); d.bad {
+				return
 			}
 		}
 	}
@@ -150,7 +184,8 @@ func marks(t *flow.TLS) [4]*string {
 	return [...]*string{&t.JA3, &t.JA4, &t.Unverified, &t.Presented}
 }
 
-// decodeRecord is the flow of a blob; bodies have their sizes but no content.
+// decodeRecord is the flow of a blob; bodies have their sizes but no content,
+// and TLS connections are missing unless the blob is of an old layout: see secured.
 func decodeRecord(blob string) (*flow.Flow, error) {
 	d := &decoder{s: blob}
 	version := d.byte()
@@ -176,16 +211,36 @@ func decodeRecord(blob string) (*flow.Flow, error) {
 		*s = d.str()
 	}
 	f.Conn.Reused = d.bool()
-	f.Conn.ClientTLS = d.tls()
-	f.Conn.OriginTLS = d.tls()
+	if version < 3 {
+		f.Conn.ClientTLS = d.tls()
+		f.Conn.OriginTLS = d.tls()
+	}
 	f.Altered = d.strs()
 	if d.bool() {
 		f.Err = &flow.Failure{Side: d.str(), Op: d.str(), Text: d.str()}
 	}
 	if version >= 2 {
-		d.second(f)
+		d.second(f, version)
 	}
 	return f, d.err()
+}
+
+// secured gives f the TLS connections of table tls; "" is none.
+func secured(f *flow.Flow, client, origin string) error {
+	for _, c := range []struct {
+		of   **flow.TLS
+		blob string
+	}{{&f.Conn.ClientTLS, client}, {&f.Conn.OriginTLS, origin}} {
+		if c.blob == "" {
+			continue
+		}
+		t, err := decodeTLS(c.blob)
+		if err != nil {
+			return err
+		}
+		*c.of = t
+	}
+	return nil
 }
 
 // The fields of one kind in the order in which they are stored: a new one goes

@@ -16,7 +16,9 @@ const applicationID = 0x77343033
 // a flow stands in record, its bodies as chunks in body (bodyKey; a number is
 // the place of a chunk in the file beside, see spill.go), messages of
 // upgraded connections and of bodies in frame (bodyKey too; what column size
-// holds beside the size says frameRow.word). endpoint and host number the keys by
+// holds beside the size says frameRow.word). What is known of TLS connections,
+// much of it the same for all flows of a host, stands in tls, once a host: it goes with
+// the host's last flow. endpoint and host number the keys by
 // which histories are asked for; their columns are BLOBs because what comes
 // over the wire need not be UTF-8.
 var migrations = []string{`
@@ -48,7 +50,20 @@ CREATE TABLE session (
 	refused INTEGER NOT NULL,  -- of these
 	lost INTEGER NOT NULL      -- flows not kept, with or without a row
 );
-`, `` /* 2: numbers in body */}
+`, `` /* 2: numbers in body */, `
+CREATE TABLE tls (
+	id INTEGER PRIMARY KEY,
+	host INTEGER NOT NULL, -- host.id
+	digest BLOB NOT NULL,  -- of data
+	data BLOB NOT NULL,
+	UNIQUE (host, digest)
+);
+ALTER TABLE record ADD COLUMN client INTEGER; -- tls.id, as origin
+ALTER TABLE record ADD COLUMN origin INTEGER;
+`}
+
+// withTLS is the version from which on there is a table tls.
+const withTLS = 3
 
 // readable is the oldest version that can be read as it is; a variable for tests.
 var readable = 1
@@ -60,7 +75,7 @@ func schemaVersion() int { return len(migrations) }
 // that SQLite makes for itself begin with sqlite_.
 var ours = map[string]bool{
 	"flow": true, "flow_rev": true, "flow_endpoint": true, "flow_host": true, "flow_open": true,
-	"endpoint": true, "host": true, "record": true, "body": true, "frame": true, "verdict": true, "session": true,
+	"endpoint": true, "host": true, "record": true, "body": true, "frame": true, "verdict": true, "session": true, "tls": true,
 }
 
 // migrate brings the file behind c to the current version, in one transaction.

@@ -39,6 +39,7 @@ type Store struct {
 	path     string
 	o        Options
 	readOnly bool
+	version  int // of the file, see migrations
 	created  time.Time
 	source   string
 	stale    bool  // the file's endpoints are of other rules than flow.TemplateVersion, and cannot be written anew
@@ -179,6 +180,7 @@ func openWriting(path string, o Options, prepare func(*Store), first func(contex
 	if err := s.closeOpenRows(c); err != nil {
 		return nil, explainOnce(path, err)
 	}
+	s.version = schemaVersion()
 	s.readers = newPool(readers, func() (*conn, error) { return connect(path, reading) })
 	if prepare != nil {
 		prepare(s)
@@ -216,23 +218,22 @@ func (s *Store) load(c *conn) error {
 // closeOpenRows says of the flows that had not ended when the process before died that they did not.
 func (s *Store) closeOpenRows(c *conn) error {
 	type open struct {
-		row    Row
-		record []byte
+		row  Row
+		host int64
+		flow *flow.Flow
 	}
 	var list []open
 	var fault error
-	err := c.query(s.ctx, "SELECT id, row, data FROM flow JOIN record USING (id) WHERE open = 1", func(r row) bool {
-		o := open{row: Row{ID: flow.ID(r.int(0))}}
+	err := c.query(s.ctx, "SELECT id, row, data, host FROM flow JOIN record USING (id) WHERE open = 1", func(r row) bool {
+		o := open{row: Row{ID: flow.ID(r.int(0))}, host: r.int(3)}
 		if fault = o.row.decode(r.text(1)); fault != nil {
 			return false
 		}
 		o.row.unfinished()
-		var f *flow.Flow
-		if f, fault = decodeRecord(r.text(2)); fault != nil {
+		if o.flow, fault = decodeRecord(r.text(2)); fault != nil {
 			return false
 		}
-		unfinished(f)
-		o.record = encodeRecord(f)
+		unfinished(o.flow)
 		list = append(list, o)
 		return true
 	})
@@ -243,13 +244,14 @@ func (s *Store) closeOpenRows(c *conn) error {
 		return err
 	}
 	rev := (s.rev>>32 + 1) << 32
+	w := &writer{c: c, secures: map[secure]int64{}}
 	for i := range list {
 		rev++
 		o := &list[i]
 		if err = c.exec(s.ctx, "UPDATE flow SET rev = ?, open = 0, row = ? WHERE id = ?", int64(rev), o.row.encode(), int64(o.row.ID)); err != nil {
 			break
 		}
-		if err = c.exec(s.ctx, "UPDATE record SET data = ? WHERE id = ?", o.record, int64(o.row.ID)); err != nil {
+		if err = w.rewrite(s.ctx, o.row.ID, o.host, o.flow); err != nil {
 			break
 		}
 		s.totals.flows++

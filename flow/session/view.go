@@ -95,12 +95,18 @@ func (s *Store) view(ctx context.Context, id flow.ID) (*view, error) {
 	open := false
 	err := s.read(ctx, func(c *conn) error {
 		fault := ErrNoFlow
-		err := c.query(ctx, "SELECT data, open FROM flow LEFT JOIN record USING (id) WHERE id = ?", func(r row) bool {
+		q := "SELECT data, open, NULL, NULL FROM flow LEFT JOIN record USING (id) WHERE id = ?"
+		if s.version >= withTLS {
+			q = "SELECT r.data, open, c.data, o.data FROM flow f LEFT JOIN record r USING (id) LEFT JOIN tls c ON c.id = r.client LEFT JOIN tls o ON o.id = r.origin WHERE f.id = ?"
+		}
+		err := c.query(ctx, q, func(r row) bool {
 			if r[0] == nil {
 				fault = ErrNotKept
 				return false
 			}
-			v.flow, fault = decodeRecord(r.text(0))
+			if v.flow, fault = decodeRecord(r.text(0)); fault == nil {
+				fault = secured(v.flow, r.text(2), r.text(3))
+			}
 			open = r.int(1) != 0
 			return false
 		}, int64(id))

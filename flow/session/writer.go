@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func (s *Store) kick() {
 // write is the writer: it owns c, and everything that changes the file goes through it.
 func (s *Store) write(c *conn) {
 	defer close(s.stopped)
-	w := &writer{s: s, c: c, spill: spillWriter{path: s.path + spillSuffix}, endpoints: map[string]int64{}, hosts: map[string]int64{}}
+	w := &writer{s: s, c: c, spill: spillWriter{path: s.path + spillSuffix}, endpoints: map[string]int64{}, hosts: map[string]int64{}, secures: map[secure]int64{}}
 	tick := time.NewTicker(s.hangAfter)
 	defer tick.Stop()
 	delay := batchDelay
@@ -290,12 +291,22 @@ type writer struct {
 	c                *conn
 	spill            spillWriter
 	endpoints, hosts map[string]int64 // numbers known from the tables; bounded by maxKnown
+	secures          map[secure]int64 // the same of tls, bounded by maxSecures
 	totals           totals
 	scratch          []byte
 	again            bool // the commit before did not succeed, or only said so
 }
 
-const maxKnown = 10_000
+const (
+	maxKnown   = 10_000
+	maxSecures = 1000
+)
+
+// secure is a TLS connection with a host. Flows that came over one connection share what is known of it.
+type secure struct {
+	host int64
+	of   *flow.TLS
+}
 
 // totals are the counts in table session.
 type totals struct{ flows, refused, lost int64 }
@@ -326,6 +337,7 @@ func (w *writer) commit(batch []*job) error {
 		_ = w.c.exec(ctx, "ROLLBACK") // also when SQLite has rolled back already
 		clear(w.endpoints)            // what was numbered in this transaction is gone
 		clear(w.hosts)
+		clear(w.secures)
 		return err
 	}
 	w.s.committed.totals, w.s.committed.rev = w.totals, rev
@@ -422,14 +434,22 @@ func (w *writer) flow(ctx context.Context, j *job) error {
 			w.c.exec(ctx, "DELETE FROM frame WHERE key >= ? AND key < ?", from, to),
 		)
 	}
-	return w.c.exec(ctx, record, int64(r.ID), encodeRecord(j.flow))
+	client, err := w.secure(ctx, host, j.flow.Conn.ClientTLS)
+	if err != nil {
+		return err
+	}
+	origin, err := w.secure(ctx, host, j.flow.Conn.OriginTLS)
+	if err != nil {
+		return err
+	}
+	return w.c.exec(ctx, record, int64(r.ID), encodeRecord(j.flow), client, origin)
 }
 
 const (
 	insertFlow    = "INSERT INTO flow (id, rev, open, endpoint, host, row) VALUES (?, ?, ?, ?, ?, ?)"
 	replaceFlow   = " ON CONFLICT (id) DO UPDATE SET rev = excluded.rev, open = excluded.open, endpoint = excluded.endpoint, host = excluded.host, row = excluded.row"
-	insertRecord  = "INSERT INTO record (id, data) VALUES (?, ?)"
-	replaceRecord = " ON CONFLICT (id) DO UPDATE SET data = excluded.data"
+	insertRecord  = "INSERT INTO record (id, data, client, origin) VALUES (?, ?, ?, ?)"
+	replaceRecord = " ON CONFLICT (id) DO UPDATE SET data = excluded.data, client = excluded.client, origin = excluded.origin"
 )
 
 // key is the number of key in table, which gets it if it is new.
@@ -449,4 +469,44 @@ func (w *writer) key(ctx context.Context, known map[string]int64, table, key str
 		known[key] = n
 	}
 	return n, err
+}
+
+// secure is the number of t in table tls, which gets it if it is new; nil for nil.
+func (w *writer) secure(ctx context.Context, host int64, t *flow.TLS) (driver.Value, error) {
+	if t == nil {
+		return nil, nil
+	}
+	key := secure{host, t}
+	if n, ok := w.secures[key]; ok {
+		return n, nil
+	}
+	blob := encodeTLS(t)
+	sum := sha256.Sum256(blob)
+	digest := sum[:16]
+	if err := w.c.exec(ctx, "INSERT INTO tls (host, digest, data) VALUES (?, ?, ?) ON CONFLICT (host, digest) DO NOTHING", host, digest, blob); err != nil {
+		return nil, err
+	}
+	n, err := w.c.number(ctx, "SELECT id FROM tls WHERE host = ? AND digest = ?", host, digest)
+	if err != nil {
+		return nil, err
+	}
+	if len(w.secures) >= maxSecures {
+		clear(w.secures)
+	}
+	w.secures[key] = n
+	return n, nil
+}
+
+// rewrite writes the record of a flow that was read from the file. What is known
+// of its TLS connections stays as it is, unless the record was of a layout that holds it.
+func (w *writer) rewrite(ctx context.Context, id flow.ID, host int64, f *flow.Flow) error {
+	client, err := w.secure(ctx, host, f.Conn.ClientTLS)
+	if err != nil {
+		return err
+	}
+	origin, err := w.secure(ctx, host, f.Conn.OriginTLS)
+	if err != nil {
+		return err
+	}
+	return w.c.exec(ctx, "UPDATE record SET data = ?, client = coalesce(?, client), origin = coalesce(?, origin) WHERE id = ?", encodeRecord(f), client, origin, int64(id))
 }
