@@ -76,6 +76,7 @@ func TestAHeldOrderIsMended(t *testing.T) {
 	term.waitFor("✓ set X-CSRFToken")
 	term.press("C-s", "Escape")
 	term.waitFor("1 rule on")
+	term.waitThat("the list alone", func(screen string) bool { return !strings.Contains(screen, "Rewrite rules") }) // Escape and a key at once are one with alt
 	client.order(url, 201, `{"item":"tea","qty":4}`)
 	if got := string(read(t, strings.TrimPrefix(env[0], "HOME=")+"/config/why403/config.yaml")); !strings.Contains(got, "X-CSRFToken") {
 		t.Errorf("saved: %s", got)
