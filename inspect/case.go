@@ -26,7 +26,7 @@ type Case struct {
 	// Now is the Date of the answer, else the time it was received.
 	Now      time.Time
 	Logs     []Line
-	WAF      []Hit
+	WAF      *Simulation // nil: not run
 	Contract []Breach
 
 	facts facts
@@ -53,15 +53,6 @@ type Line struct {
 	// Tied says how the line belongs to the flow: "id" (it holds an id of this
 	// exchange), "request" (time, method and path), "near" (time alone).
 	Tied string `json:"tied"`
-}
-
-// Hit is one rule of the Core Rule Set that matched the request in a simulation.
-type Hit struct {
-	Rule    int
-	Message string
-	Score   int
-	Where   string // as in Evidence
-	Quote   string
 }
 
 // Breach is one way in which the request breaks the API's contract.

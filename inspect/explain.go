@@ -42,6 +42,7 @@ func Explain(c Case) (Explained, []Need) {
 	if livedCauses(ranked[0].Cause) {
 		out.Credentials = c.lives()
 	}
+	out.WAF = c.WAF
 	return out, c.needs(ranked[0])
 }
 
@@ -118,7 +119,13 @@ func join(o *Finding, f Finding) {
 	}
 	if o.NextStep == "" {
 		o.NextStep = f.NextStep
+	} else if f.Adds && f.NextStep != "" {
+		o.NextStep = strings.TrimSuffix(o.NextStep, ".") + ". " + f.NextStep
 	}
+	if f.Adds && f.Summary != "" {
+		o.Summary += "; " + f.Summary
+	}
+	o.Nobody = o.Nobody && f.Nobody
 	o.Speaks = o.Speaks || f.Speaks
 	for _, n := range f.Items {
 		if !slices.Contains(o.Items, n) {
@@ -179,6 +186,9 @@ func (c *Case) unknown(who answerer) Finding {
 		f = f.Quote(e)
 	}
 	f.NextStep = c.whereToLook(who)
+	if s, ok := c.suspected(); ok {
+		f.NextStep += ". " + sentence(s.Summary)
+	}
 	if s := c.interference(); s != "" {
 		f.Summary += "; " + s
 		f.NextStep = "Send it again without the rules and breakpoints that changed it; then: " + f.NextStep
@@ -196,10 +206,10 @@ func (c *Case) verdict(f Finding, who answerer) Verdict {
 		Headline: cmp.Or(f.Headline, info.Title), Summary: sentence(f.Summary), NextStep: sentence(cmp.Or(f.NextStep, info.Next)),
 		Checklist: f.Items, Evidence: f.Evidence, Fix: f.Fix,
 	}
-	if v.Vendor == "" && (v.Layer == "" || v.Layer == who.layer) && who.id != "" {
+	if v.Vendor == "" && (v.Layer == "" || v.Layer == who.layer) && who.id != "" && !f.Nobody {
 		v.Vendor = Name(who.id)
 	}
-	if v.Layer == "" {
+	if v.Layer == "" && !f.Nobody {
 		v.Layer = c.layerOf(f, who)
 	}
 	if v.Checklist == nil {
@@ -228,7 +238,7 @@ func sentence(s string) string {
 // needs asks for what could decide a weak verdict.
 func (c *Case) needs(v Verdict) []Need {
 	var out []Need
-	if c.WAF == nil && (v.Cause == WAFRule || v.Confidence < flow.Likely) {
+	if c.wantsSimulation(v) {
 		out = append(out, NeedWAF)
 	}
 	if c.Contract == nil && v.Confidence < flow.Certain {

@@ -39,6 +39,11 @@ type Finding struct {
 	Fix        *Fix
 	// Speaks marks what the answer (or the server's log) says itself, as against what we conclude.
 	Speaks bool
+	// Adds marks one that says more about what another finding of the same cause says: its summary
+	// and next step are added to those.
+	Adds bool
+	// Nobody marks a possibility for which nobody in particular is known: no layer and no product are named.
+	Nobody bool
 }
 
 // because begins a finding; the rule that returns it gives the cause.

@@ -1,7 +1,6 @@
 package inspect
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -171,56 +170,4 @@ func (c *Case) subject(f *flow.Flow) string {
 		return u
 	}
 	return ""
-}
-
-// suspiciousContent are shapes that every web application firewall looks for
-// (OWASP Core Rule Set 932, 933, 941, 942, 930, 944).
-var suspiciousContent = regexp.MustCompile(`(?i)'\s*(or|and)\s+['"]?\w+['"]?\s*=|union\s+(all\s+)?select|;\s*(drop|delete|insert|update)\s+(table|from|into)|<script[\s>]|javascript:|on(error|load|click|mouseover)\s*=|\.\./\.\./|/etc/passwd|\$\{jndi:|<\?php|\bselect\b.{1,60}\bfrom\b|;\s*(cat|ls|wget|curl|bash|sh)\s|\{\{.*\}\}|<!ENTITY|xp_cmdshell|\bsleep\(\d+\)`)
-
-var wafContent = &Rule{
-	Name: "waf-content", Cause: WAFRule, Title: "the body holds what firewalls look for", Item: 9,
-	Doc: `A web application firewall refuses by content: SQL, scripts, paths, templates. It often answers with the plain page of the web server that it sits in. Shown here only where the answer is such a page and not the application's, and the accepted request had no such content.`,
-	Run: func(c *Case) []Finding {
-		if c.AnswerSpeaksFor(Not(WAFRule)) {
-			return nil
-		}
-		who := c.whoAnswered()
-		switch who.layer {
-		case layerWebServer, layerCDN, layerLoadBalancer:
-		default:
-			return nil
-		}
-		where, text := "request.body", string(c.req().Body.Data)
-		m := suspiciousContent.FindString(text)
-		if m == "" {
-			where, text = "request.url", c.Flow.URL()
-			plain, err := unescape(text)
-			if err != nil || suspiciousContent.FindString(plain) == "" {
-				return c.wafForm()
-			}
-			m = c.Flow.Query()
-		}
-		if c.Success != nil && suspiciousContent.MatchString(string(c.okReq().Body.Data)) {
-			return nil
-		}
-		f := because("the request holds %q, which firewalls take for an attack, and the answer is not the application's", clip(m, 60)).At(layerCDN).Quote(Evidence{Where: where, Quote: m})
-		if c.Success != nil {
-			return f.Likely()
-		}
-		return f.Possible()
-	},
-}
-
-// wafForm is the same for a form, whose content is percent-encoded.
-func (c *Case) wafForm() []Finding {
-	for k, v := range fields(c.req()) {
-		if m := suspiciousContent.FindString(v); m != "" {
-			f := because("the field %q holds %q, which firewalls take for an attack, and the answer is not the application's", clip(k, 40), clip(m, 60)).At(layerCDN).Quote(Evidence{Where: "request.body", Quote: k})
-			if c.Success != nil {
-				return f.Likely()
-			}
-			return f.Possible()
-		}
-	}
-	return nil
 }

@@ -46,7 +46,7 @@ var Rules = []*Rule{
 	protocolVersion,
 	addressChanged,
 	userAgent,
-	wafContent,
+	coreRuleSet,
 	rateLimit,
 	ownership,
 	otherCredential,

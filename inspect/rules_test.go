@@ -43,6 +43,9 @@ func TestRules(t *testing.T) {
 			fires, silent := false, false
 			for _, name := range caseNames(ar) {
 				c := testCase(t, ar, name)
+				if r == coreRuleSet {
+					c.WAF = simulateCase(t, c)
+				}
 				got := saysOf(r, c)
 				if got == nothing {
 					silent = true

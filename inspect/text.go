@@ -81,5 +81,3 @@ func equalFold(s string, list ...string) bool {
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
-
-func unescape(s string) (string, error) { return url.QueryUnescape(s) }

@@ -39,6 +39,8 @@ type Explained struct {
 	FixedOnce []flow.ID `json:"fixed_once,omitempty"`
 	// Logs are the lines of servers' logs that belong to the flow.
 	Logs []Line `json:"logs,omitempty"`
+	// WAF is what the Core Rule Set says of the request; absent where that could not matter.
+	WAF *Simulation `json:"waf,omitempty"`
 }
 
 // Verdict is a finding that has been ranked.
@@ -73,6 +75,8 @@ type Evidence struct {
 type Fix struct {
 	Summary string     `json:"summary"`
 	Patch   flow.Patch `json:"patch"`
+	// Test marks a change that shows whether something is the reason, and loses what it takes out.
+	Test bool `json:"test,omitempty"`
 }
 
 // Compared names the success that the refused flow was compared with.

@@ -125,7 +125,11 @@ func verdict(th *theme, p *writer, d *dossier, checks bool) {
 		p.say(p.label(th, "altered", labelWidth), labelWidth, th.warn, safe.Of("by why403, on the way: "+strings.Join(d.flow.Altered, "; ")))
 	}
 	if v.Fix != nil {
-		p.say(append(p.label(th, "fix", labelWidth), lit(th.key, keyOf(applyFix)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of(v.Fix.Summary))
+		name := words("fix")
+		if v.Fix.Test {
+			name = "test"
+		}
+		p.say(append(p.label(th, name, labelWidth), lit(th.key, keyOf(applyFix)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of(v.Fix.Summary))
 	}
 	if v.NextStep != "" {
 		p.say(p.label(th, "next", labelWidth), labelWidth, th.text, safe.Of(v.NextStep))
@@ -137,6 +141,7 @@ func verdict(th *theme, p *writer, d *dossier, checks bool) {
 		}
 		p.say(p.label(th, name, labelWidth), labelWidth, th.muted, safe.Of(c.Confidence.String()+": "+c.Summary))
 	}
+	simulated(th, p, d.exp.WAF)
 	lives(th, p, d.exp.Credentials)
 	if len(d.exp.Checklist) > 0 {
 		p.blank()

@@ -19,6 +19,7 @@ func newExplain(std stdio) *cobra.Command {
 	format := "text"
 	var logFiles []string
 	var contract contractFlags
+	var firewall wafFlag
 	cmd := &cobra.Command{
 		Use:   "explain FILE...",
 		Short: "Say why the refused requests in a file were refused",
@@ -48,7 +49,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 			if err != nil {
 				return err
 			}
-			o, err := contract.read(explain.Options{Logs: explain.FromLogs(sources)})
+			o, err := contract.read(firewall.heed(explain.Options{Logs: explain.FromLogs(sources)}))
 			if err != nil {
 				return err
 			}
@@ -85,6 +86,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 	}
 	cmd.Flags().StringArrayVar(&logFiles, "log", nil, "`[LABEL=]FILE` of a server's log; its lines are matched to the flows by ids, time and path")
 	contract.add(cmd.Flags())
+	firewall.add(cmd.Flags())
 	cmd.Flags().StringVar(&format, "format", format, "text, json or markdown")
 	return cmd
 }

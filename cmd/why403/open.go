@@ -11,6 +11,7 @@ import (
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/inspect/waf"
 	"github.com/why403/why403/proxy/launch"
 	"github.com/why403/why403/ui"
 )
@@ -107,7 +108,7 @@ func openFile(ctx context.Context, std stdio, name string, c columns) error {
 func explainBeside(ctx context.Context, store *session.Store) func() error {
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
-	go func() { done <- explain.NewWorker(store, explain.Options{}).Run(ctx) }()
+	go func() { done <- explain.NewWorker(store, explain.Options{WAF: new(waf.Engine)}).Run(ctx) }()
 	return func() error {
 		stop()
 		return <-done

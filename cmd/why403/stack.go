@@ -16,6 +16,7 @@ import (
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/inspect/logs"
+	"github.com/why403/why403/inspect/waf"
 	"github.com/why403/why403/proxy"
 	"github.com/why403/why403/proxy/launch"
 	"github.com/why403/why403/proxy/replay"
@@ -121,7 +122,7 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 	if tell == nil {
 		tell = s.remarks.add
 	}
-	with, err := o.contract.read(explain.Options{Settled: p.settled})
+	with, err := o.contract.read(explain.Options{Settled: p.settled, WAF: new(waf.Engine)})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/why403/why403/flow/diff"
 	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/inspect/waf"
 )
 
 // Bounds of what one case holds.
@@ -40,6 +41,10 @@ type Options struct {
 	// Contract compares a flow's request with the API's contract; nil: there is none.
 	// The flow's bodies are decoded.
 	Contract func(f *flow.Flow) []inspect.Breach
+	// WAF simulates a firewall for the requests for which that can matter, and with
+	// WAFAlways for each refused one; nil: none is simulated.
+	WAF       *waf.Engine
+	WAFAlways bool
 	// Settled is told by a Worker of each flow that is on disk and about which
 	// all is said that can be: refused rows have their verdict. The Worker waits
 	// for it; a row that changes later may come again. nil: nobody asks.
@@ -106,7 +111,7 @@ func (b *part) explain(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := b.tell(explainCase(book.caseOf(i, b.o.Logs != nil), b.o)); err != nil {
+		if err := b.tell(explainCase(ctx, book.caseOf(i, b.o.Logs != nil), b.o, nil)); err != nil {
 			return err
 		}
 	}
@@ -134,9 +139,10 @@ func size(f *flow.Flow) int {
 	return n
 }
 
-// explainCase runs the rules on a case, and once more with what they need. What
+// explainCase runs the rules on a case, and once more with what they need. Before a
+// step that takes long, soon is told what is known so far; nil: nobody asks. What
 // panics outside a rule is a finding about us, too: the traffic goes on.
-func explainCase(c inspect.Case, o Options) (e inspect.Explained) {
+func explainCase(ctx context.Context, c inspect.Case, o Options, soon func(inspect.Explained)) (e inspect.Explained) {
 	defer func() {
 		if p := recover(); p != nil {
 			e = ourFault(c.Flow, p)
@@ -148,6 +154,15 @@ func explainCase(c inspect.Case, o Options) (e inspect.Explained) {
 	e, needs := inspect.Explain(c)
 	if o.Contract != nil && slices.Contains(needs, inspect.NeedContract) {
 		if c.Contract = o.Contract(c.Flow); len(c.Contract) > 0 {
+			e, needs = inspect.Explain(c)
+		}
+	}
+	if o.WAF != nil && e.Refused && simulable(c.Flow) && (o.WAFAlways || slices.Contains(needs, inspect.NeedWAF)) {
+		if soon != nil && !o.WAF.Loaded() {
+			e.Logs = c.Logs
+			soon(e)
+		}
+		if c.WAF = simulate(ctx, o.WAF, &c); c.WAF != nil {
 			e, _ = inspect.Explain(c)
 		}
 	}

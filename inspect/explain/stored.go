@@ -42,7 +42,7 @@ func One(ctx context.Context, store *session.Store, id flow.ID) (inspect.Explain
 	if err != nil {
 		return inspect.Explained{}, fmt.Errorf("explain flow %d: %w", id, err)
 	}
-	return explainCase(c, Options{Logs: func(*flow.Flow) []inspect.Line { return linesIn(a.Verdict) }}), nil
+	return explainCase(ctx, c, Options{Logs: func(*flow.Flow) []inspect.Line { return linesIn(a.Verdict) }}, nil), nil
 }
 
 // StoredLogs makes the Logs option of what a session has of servers' logs. A flow

@@ -199,7 +199,11 @@ func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
 		}
 		o.Logs = func(f *flow.Flow) []inspect.Line { return together(had, w.late.own(id, w.o.Logs(f))) }
 	}
-	e := explainCase(c, o)
+	e := explainCase(ctx, c, o, func(e inspect.Explained) {
+		if j, err := Judge(e); err == nil && w.lib.store.Note(id, flow.Annotation{Verdict: j}) == nil {
+			noted = true // shown at once; what the firewall's rules say comes on top
+		}
+	})
 	w.late.remember(id, len(e.Logs))
 	if e.Refused && (c.Success == nil || e.Status == 401) {
 		w.remember(flow.Endpoint(c.Flow), id)

@@ -43,9 +43,15 @@ func section(p *writer, e *inspect.Explained) {
 		}
 	}
 	if v.Fix != nil {
-		p.f("\n### Fix\n\n%s\n\n", md(v.Fix.Summary))
+		p.f("\n### %s\n\n%s\n\n", title(fixLabel(v.Fix)), md(v.Fix.Summary))
 		for _, c := range v.Fix.Patch {
 			p.f("* %s\n", code(changeLine(c)))
+		}
+	}
+	if head, lines := simulated(e.WAF); head != "" {
+		p.f("\n### Firewall, simulated\n\n%s.\n\n", md(head))
+		for _, l := range lines {
+			p.f("* %s\n", md(short(l)))
 		}
 	}
 	if len(e.Candidates) > 0 {

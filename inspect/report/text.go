@@ -58,12 +58,18 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 		p.f("  %-10s  %s: \"%s\"\n", label, visible(ev.Where), short(ev.Quote))
 	}
 	if v.Fix != nil {
-		p.f("  fix         %s\n", visible(v.Fix.Summary))
+		p.f("  %-10s  %s\n", fixLabel(v.Fix), visible(v.Fix.Summary))
 		for _, c := range v.Fix.Patch {
 			p.f("              %s\n", changeLine(c))
 		}
 	}
 	p.f("  next        %s\n", visible(v.NextStep))
+	if title, lines := simulated(e.WAF); title != "" {
+		p.f("  simulated   %s\n", visible(title))
+		for _, l := range lines {
+			p.f("              %s\n", short(l))
+		}
+	}
 	if len(e.FixedOnce) > 0 {
 		p.f("  fixed once  accepted with a change: %s\n", numbers(e.FixedOnce))
 	}

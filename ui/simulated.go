@@ -1,0 +1,61 @@
+package ui
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/why403/why403/inspect"
+	"github.com/why403/why403/ui/safe"
+)
+
+// simulatedHits is how many matches of simulated rules are drawn in full.
+const simulatedHits = 6
+
+// simulated is what the Core Rule Set says of the request when it is run here: a
+// row for each rule that fires, and one for the bytes.
+func simulated(th *theme, p *writer, s *inspect.Simulation) {
+	if s == nil || s.Failed != "" || len(s.Hits) == 0 {
+		return
+	}
+	p.blank()
+	title := s.Short() + " (simulated)"
+	points := strconv.Itoa(s.Score) + " points, " + strconv.Itoa(s.Threshold) + " refuse"
+	if s.Cut {
+		points += "; a first part of the request"
+	}
+	p.say([]piece{said(th.muted, title), {"", space(2)}}, 1, th.muted, safe.Of(points))
+	own := s.Own(1)
+	for i, h := range own[:min(len(own), simulatedHits)] {
+		if i == 0 || own[i-1].Rule != h.Rule {
+			p.say([]piece{{"", space(1)}, said(th.warn, strconv.Itoa(h.Rule)), {"", space(1)}}, 8, th.text, safe.Of(h.Message))
+		}
+		where := h.Place
+		if h.Text != "" {
+			where += ": “" + h.Text + "”"
+		}
+		if where != "" {
+			p.say([]piece{{"", space(8)}}, 8, th.muted, safe.Of(where))
+		}
+	}
+	if n := len(own) - simulatedHits; n > 0 {
+		p.say([]piece{{"", space(1)}}, 1, th.muted, safe.Of("and "+strconv.Itoa(n)+" more"))
+	}
+	if s.Accepted != nil {
+		p.ruleList(th, "in the accepted #"+id(s.Accepted.ID)+" as well: ", s, func(h inspect.Hit) bool { return h.Shared && h.Level == 1 })
+	}
+	p.ruleList(th, "only at paranoia level 2: ", s, func(h inspect.Hit) bool { return h.Level == 2 && !h.Shared })
+}
+
+// ruleList is a row with the numbers of the rules that are meant, none without any.
+func (p *writer) ruleList(th *theme, head string, s *inspect.Simulation, meant func(inspect.Hit) bool) {
+	var list []string
+	for _, h := range s.Hits {
+		if n := strconv.Itoa(h.Rule); meant(h) && !slices.Contains(list, n) {
+			list = append(list, n)
+		}
+	}
+	if len(list) > 0 {
+		p.say([]piece{{"", space(1)}}, 1, th.muted, safe.Of(head+strings.Join(list, ", ")))
+	}
+}
