@@ -26,7 +26,7 @@ var floors = map[string]int{
 	"proxy":        5, "proxy/replay": 5, "inspect/explain": 5, "inspect/pinpoint": 5, "inspect/report": 5,
 	"proxy/wire": 4, "proxy/h2": 4, "inspect": 4, "inspect/vendors": 4, "inspect/waf": 4, "inspect/openapi": 4, "inspect/logs": 4,
 	"flow/session": 3, "flow/hold": 3, "flow/rewrite": 3, "flow/export": 3, "certs": 3,
-	"flow/diff": 2, "flow/filter": 2, "flow/har": 2, "flow/curl": 2, "flow/paste": 2, "flow/transcript": 2, "flow/redact": 2,
+	"flow/diff": 2, "flow/filter": 2, "flow/har": 2, "flow/curl": 2, "flow/paste": 2, "flow/transcript": 2, "flow/redact": 2, "flow/jar": 2,
 	"flow/decode": 1,
 	"flow":        0,
 }

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -84,6 +85,32 @@ func withID(id string) string {
 		return ""
 	}
 	return ", id " + id
+}
+
+// idFields are the fields whose value names one exchange to whoever runs the server.
+var idFields = []string{"X-Request-Id", "X-Correlation-Id", "Request-Id", "X-Amzn-RequestId", "X-Amz-Request-Id", "X-Amz-Cf-Id", "X-Amzn-Trace-Id", "X-Trace-Id",
+	"X-B3-TraceId", "CF-Ray", "X-Ms-Request-Id", "X-Azure-Ref", "X-Kong-Request-Id", "X-GitHub-Request-Id", "X-Vercel-Id", "X-Varnish", "Audit-Id", "traceparent"}
+
+const maxSupportIDs = 8
+
+// supportIDs are the ids of the exchange as "Name: value": the one that the vendor's page shows, those of the answer, those of the request.
+func (c *Case) supportIDs() []string {
+	var out []string
+	add := func(name, value string) {
+		if value = clip(value, 120); value != "" && len(out) < maxSupportIDs && !slices.ContainsFunc(out, func(s string) bool { return strings.HasSuffix(s, ": "+value) }) {
+			out = append(out, name+": "+value)
+		}
+	}
+	if who := c.whoAnswered(); who.vendor != nil {
+		add("id in the answer", who.vendor.SupportID(c.exchange()))
+	}
+	for _, name := range idFields {
+		add(name, c.resp().Header.Get(name))
+	}
+	for _, name := range idFields {
+		add(name, c.header(name))
+	}
+	return out
 }
 
 // requestID is an id of this exchange that logs are likely to hold.

@@ -47,7 +47,7 @@ var copyItems = []copyItem{
 	{"v", "verdict", func(c copySource) (string, error) { return c.report(report.Text, report.TextOptions{}) }},
 	{"m", "report in Markdown", func(c copySource) (string, error) {
 		return c.report(func(w io.Writer, list []inspect.Explained, _ report.TextOptions) error {
-			return report.Markdown(w, list)
+			return report.Markdown(w, list, nil)
 		}, report.TextOptions{})
 	}},
 }
@@ -57,12 +57,13 @@ func (c copySource) report(write func(io.Writer, []inspect.Explained, report.Tex
 	if c.exp == nil || !c.exp.Refused {
 		return "", nil
 	}
-	var b strings.Builder
-	if err := write(&b, []inspect.Explained{*c.exp}, o); err != nil {
-		return "", err
-	}
+	e := *c.exp
 	if c.mask != nil {
-		return c.mask.Text(b.String()), nil
+		e = report.Masked(c.mask, e)
+	}
+	var b strings.Builder
+	if err := write(&b, []inspect.Explained{e}, o); err != nil {
+		return "", err
 	}
 	return b.String(), nil
 }

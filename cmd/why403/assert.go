@@ -65,10 +65,7 @@ why403 assert refused.json --format junit > report.xml`,
 	f.StringArrayVar(&a.allowed, "allow-host", nil, "a `host` (with port, if it is not the usual one) that requests may go to")
 	f.StringVar(&a.format, "format", a.format, "text, json or junit")
 	f.DurationVar(&a.spacing, "spacing", 0, "pause between two requests")
-	f.StringVar(&o.session, "session", "none", "`file` to record into, or none")
-	f.BoolVar(&o.insecure, "insecure", false, "do not verify the certificates of servers")
-	f.StringArrayVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
-	o.addTLS(f)
+	o.addSending(f, "none", "")
 	return cmd
 }
 
@@ -84,21 +81,11 @@ func (a *assertion) run(ctx context.Context, std stdio, o proxyFlags, files []st
 		}
 		tests = append(tests, more...)
 	}
-	roots, err := o.roots()
-	if err != nil {
-		return err
-	}
-	ids, err := o.identities()
-	if err != nil {
-		return err
-	}
-	store, err := o.record()
+	sender, store, err := o.sending(files[0])
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	sender := replay.New(replay.Options{Recorder: store, Roots: roots, Insecure: o.insecure,
-		Identities: ids, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax)})
 	results := make([]checked, 0, len(tests))
 	for i := range tests {
 		if i > 0 && a.spacing > 0 {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,9 +31,10 @@ func newExport(std stdio) *cobra.Command {
 		Long: `Write the flows with these ids, or all, in another form. Secrets are masked,
 the same secret by the same name, unless --reveal is given.
 
-A command or program can be run once before it is handed on (--verify): when the
-server answers as it did, the export says so. markdown is the report on the refused
-among the flows, test a check that why403 assert runs.`,
+What is exported can be run once before it is handed on (--verify): when the server
+answers as it did, the export says so. Programs are run by what is installed for them;
+what no program runs is read back and sent. markdown is the report on the refused among
+the flows, with a curl command, test a check that why403 assert runs.`,
 		Example: `why403 export last --as har > page.har
 why403 export page.har 3 --as curl --reveal | sh
 why403 export page.har 3 --as python --verify
@@ -44,7 +46,7 @@ why403 export page.har 3 --as test > refused.json`,
 				return err
 			}
 			if as == "markdown" {
-				return exportReport(cmd.Context(), std, args[0], ids, reveal)
+				return (&reporter{reveal: reveal, verify: run, yes: yes}).run(cmd.Context(), std, args[0], ids)
 			}
 			format, err := exportFormat(as)
 			if err != nil {
@@ -56,15 +58,17 @@ why403 export page.har 3 --as test > refused.json`,
 			}
 			o := export.Options{Reveal: reveal, Version: buildVersion()}
 			if run {
-				for _, f := range flows {
-					if err := (&again{yes: yes}).ask(std, f); err != nil {
-						return err
-					}
-				}
-				if err := verify(cmd.Context(), format, flows); err != nil {
+				if o.Verified, err = verifyAsked(cmd.Context(), std, format, flows, yes); err != nil {
 					return err
 				}
-				o.Verified = time.Now()
+				if strings.HasPrefix(as, "raw") { // bytes alone have no place to say it
+					fmt.Fprintln(std.err, "why403: verified: it was sent and answered the same")
+				}
+			}
+			if as == "har" {
+				if o.Verdict, err = verdicts(cmd.Context(), std, args[0], flows); err != nil {
+					return err
+				}
 			}
 			if o.Expect, err = expectations(cmd.Context(), flows); err != nil {
 				return err
@@ -95,38 +99,130 @@ func expectations(ctx context.Context, flows []*flow.Flow) (func(*flow.Flow) exp
 	return func(f *flow.Flow) export.Expectation { return byID[f.ID] }, nil
 }
 
-// exportReport writes the report on flows of a file, which are explained among all others of it.
-func exportReport(ctx context.Context, std stdio, name string, ids []flow.ID, reveal bool) error {
-	name, err := sessionName(name)
-	if err != nil {
-		return err
+// verifyAsked verifies when the user agrees that it is sent, and gives the time of it.
+func verifyAsked(ctx context.Context, std stdio, format export.Format, flows []*flow.Flow, yes bool) (time.Time, error) {
+	for _, f := range flows {
+		if err := (&again{yes: yes}).ask(std, f); err != nil {
+			return time.Time{}, err
+		}
 	}
-	flows, err := readFlows(ctx, std, name)
+	if err := verify(ctx, format, flows); err != nil {
+		return time.Time{}, err
+	}
+	return time.Now(), nil
+}
+
+// verdicts gives what is said of the refused among flows, which are explained among all of their file.
+func verdicts(ctx context.Context, std stdio, name string, flows []*flow.Flow) (func(*flow.Flow) json.RawMessage, error) {
+	all, _, err := explainAll(ctx, std, name, flows)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	byID := map[flow.ID]json.RawMessage{}
+	for _, e := range all {
+		if e.Verdict == nil {
+			continue
+		}
+		if byID[e.ID], err = json.Marshal(e.Verdict); err != nil {
+			return nil, err
+		}
+	}
+	return func(f *flow.Flow) json.RawMessage { return byID[f.ID] }, nil
+}
+
+// explainAll explains all flows of a file, and gives them, with the first part of their
+// bodies. Of standard input, which can be read once, they are given.
+func explainAll(ctx context.Context, std stdio, name string, flows []*flow.Flow) ([]inspect.Explained, []*flow.Flow, error) {
+	if name != "-" || flows == nil {
+		var err error
+		if name, err = sessionName(name); err != nil {
+			return nil, nil, err
+		}
+		if flows, err = readFlows(ctx, std, name); err != nil {
+			return nil, nil, err
+		}
 	}
 	all, err := explain.Flows(ctx, flows, explain.Options{})
 	if err != nil {
-		return fmt.Errorf("explain %s: %w", name, err)
+		return nil, nil, fmt.Errorf("explain %s: %w", name, err)
 	}
-	if len(ids) > 0 {
-		all = slices.DeleteFunc(all, func(e inspect.Explained) bool { return !slices.Contains(ids, e.ID) })
+	return all, flows, nil
+}
+
+// reporter is `why403 export --as markdown`: the report on the refused among flows of a file, which
+// are explained among all others of it, with a command that sends each again.
+type reporter struct {
+	reveal, verify, yes bool
+}
+
+func (r *reporter) run(ctx context.Context, std stdio, name string, ids []flow.ID) error {
+	all, known, err := explainAll(ctx, std, name, nil)
+	if err != nil {
+		return err
 	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(all, func(e inspect.Explained) bool { return e.ID == id }) {
+			return noFlow(name, id, flow.ID(len(all)))
+		}
+	}
+	all = slices.DeleteFunc(all, func(e inspect.Explained) bool { return len(ids) > 0 && !slices.Contains(ids, e.ID) })
 	if report.Refused(all) == 0 {
 		return failedf("why403 explain "+name+" lists what was refused", "none of these flows was refused: there is nothing to report")
 	}
-	var b strings.Builder
-	if err := report.Markdown(&b, all); err != nil {
+	flows, err := r.refused(ctx, std, name, all, known)
+	if err != nil {
 		return err
 	}
-	text := b.String()
-	if !reveal {
-		m := redact.New()
-		m.Flows(flows)
-		text = m.Text(text)
+	form, err := exportFormat("curl")
+	if err != nil {
+		return err
 	}
-	_, err = io.WriteString(std.out, text)
-	return err
+	o := export.Options{Reveal: true, Version: buildVersion()}
+	if r.verify {
+		if o.Verified, err = verifyAsked(ctx, std, form, flows, r.yes); err != nil {
+			return err
+		}
+	}
+	if !r.reveal {
+		m := redact.Runnable() // the same names in the text and, as variables, in the command
+		for _, f := range known {
+			m.Learn(f)
+		}
+		flows = m.Flows(flows)
+		for i := range all {
+			all[i] = report.Masked(m, all[i])
+		}
+		o.Curl.Variables = m.Variables()
+	}
+	return report.Markdown(std.out, all, func(id flow.ID) string {
+		i := slices.IndexFunc(flows, func(f *flow.Flow) bool { return f.ID == id })
+		if i < 0 {
+			return ""
+		}
+		var b strings.Builder
+		if err := export.Write(&b, form, flows[i:i+1], o); err != nil {
+			return "# cannot be written as curl: " + oneLine(err.Error()) + "\n"
+		}
+		return b.String()
+	})
+}
+
+// refused are the refused flows with their whole bodies, as far as they have a request.
+func (r *reporter) refused(ctx context.Context, std stdio, name string, all []inspect.Explained, known []*flow.Flow) ([]*flow.Flow, error) {
+	var ids []flow.ID
+	for _, e := range all {
+		if e.Refused {
+			ids = append(ids, e.ID)
+		}
+	}
+	flows := slices.DeleteFunc(slices.Clone(known), func(f *flow.Flow) bool { return !slices.Contains(ids, f.ID) })
+	if name != "-" {
+		var err error
+		if flows, err = flowsToExport(ctx, std, name, ids); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(flows, func(f *flow.Flow) bool { return f.Request == nil }), nil
 }
 
 func exportFormat(as string) (export.Format, error) {

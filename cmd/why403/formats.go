@@ -17,7 +17,7 @@ func reportFormat(name string) (func(io.Writer, []inspect.Explained) error, erro
 	case "json":
 		return report.JSON, nil
 	case "markdown":
-		return report.Markdown, nil
+		return func(w io.Writer, all []inspect.Explained) error { return report.Markdown(w, all, nil) }, nil
 	}
 	return nil, usagef("give --format text|json|markdown", "--format %q is no form of report", name)
 }

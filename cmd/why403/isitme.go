@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -19,27 +21,29 @@ import (
 
 // systemCurl is the way of the curl on this machine; false: there is none.
 func systemCurl(insecure bool) (pinpoint.Way, bool) {
-	shell, err := exec.LookPath("sh")
+	program, err := exec.LookPath("curl")
 	if err != nil {
 		return pinpoint.Way{}, false
 	}
-	if _, err := exec.LookPath("curl"); err != nil {
-		return pinpoint.Way{}, false
-	}
 	return pinpoint.Other("curl", func(ctx context.Context, f *flow.Flow) (*flow.Flow, error) {
-		text, err := curl.Command(f, curl.Options{Insecure: insecure})
-		if err != nil {
-			return nil, err
-		}
-		home, err := os.MkdirTemp("", "why403-curl-") // no .curlrc of the user has a part in it
+		// A home of its own, so that no .curlrc of the user has a part in it. The request stands in
+		// files there: on a command line everybody could read it.
+		home, err := os.MkdirTemp("", "why403-curl-")
 		if err != nil {
 			return nil, err
 		}
 		defer os.RemoveAll(home)
+		config, body := filepath.Join(home, "request"), filepath.Join(home, "body")
+		text, err := curl.Config(f, curl.Options{Insecure: insecure}, body)
+		if err == nil {
+			err = errors.Join(os.WriteFile(config, []byte(text), 0o600), os.WriteFile(body, f.Request.Body.Data, 0o600))
+		}
+		if err != nil {
+			return nil, err
+		}
 		ctx, cancel := context.WithTimeout(ctx, runFor)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, shell)
-		cmd.Stdin = strings.NewReader(text)
+		cmd := exec.CommandContext(ctx, program, "--config", config)
 		cmd.Env = append(os.Environ(), "CURL_HOME="+home, "HOME="+home, "NO_PROXY=*", "no_proxy=*")
 		cmd.WaitDelay = time.Second
 		var out, said bytes.Buffer

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -26,6 +25,7 @@ import (
 
 // experiment is what the flags of pinpoint say.
 type experiment struct {
+	file     string // that the flows come from
 	success  int64
 	max      int
 	accepted int
@@ -85,10 +85,7 @@ why403 pinpoint page.har 3 --success 1 --max 12 --max-accepted 1 --yes --format 
 	f.BoolVar(&e.me, "is-it-me", false, "find out whether the interception is why: send it by why403 and by curl")
 	f.StringVar(&e.format, "format", e.format, "text or json")
 	f.StringVar(&e.state, "state", "", "`file` to go on from, and to keep how far it got in")
-	f.StringVar(&o.session, "session", "", "`file` to record into, or none (default: a new one in the state folder)")
-	f.BoolVar(&o.insecure, "insecure", false, "do not verify the certificates of servers")
-	f.StringArrayVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
-	o.addTLS(f)
+	o.addSending(f, "", " (default: a new one in the state folder)")
 	return cmd
 }
 
@@ -103,6 +100,7 @@ func (e *experiment) run(ctx context.Context, std stdio, o proxyFlags, name, id 
 	if err != nil {
 		return err
 	}
+	e.file = name
 	in, err := e.input(ctx, std, name, ids[0])
 	if err != nil {
 		return err
@@ -237,10 +235,7 @@ func patchLine(p flow.Patch) string {
 func (e *experiment) ask(std stdio, in pinpoint.Input) error {
 	local := true
 	for _, f := range []*flow.Flow{in.Refused, in.Accepted} {
-		if f != nil {
-			u, err := url.Parse(f.Scheme + "://" + f.Authority)
-			local = local && err == nil && isLoopback(u.Hostname())
-		}
+		local = local && (f == nil || staysHere(f))
 	}
 	if e.yes || local {
 		return nil
@@ -278,23 +273,11 @@ func (e *experiment) whetherMe(ctx context.Context, std stdio, o proxyFlags, f *
 
 // sender opens the session in which probes are recorded, with copies of the flows that they start from.
 func (e *experiment) sender(ctx context.Context, o proxyFlags, flows ...*flow.Flow) (p probes, _ *session.Store, err error) {
-	roots, err := o.roots()
+	sender, store, err := o.sending(e.file)
 	if err != nil {
 		return p, nil, err
 	}
-	ids, err := o.identities()
-	if err != nil {
-		return p, nil, err
-	}
-	store, err := o.record()
-	if err != nil {
-		return p, nil, err
-	}
-	p = probes{
-		sender: replay.New(replay.Options{Recorder: store, Roots: roots, Insecure: o.insecure,
-			Identities: ids, MinTLS: uint16(o.tlsMin), MaxTLS: uint16(o.tlsMax)}),
-		parents: map[flow.ID]flow.ID{},
-	}
+	p = probes{sender: sender, parents: map[flow.ID]flow.ID{}}
 	for _, f := range flows {
 		if f == nil {
 			continue

@@ -18,6 +18,7 @@ import (
 type proxyFlags struct {
 	listen     []string
 	session    string
+	source     string // of the flows of a new session: the file that they come from
 	insecure   bool
 	caDir      string
 	upstreamCA []string

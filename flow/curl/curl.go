@@ -40,20 +40,28 @@ const (
 // Command is the command, one option a line, ending with a line break. It needs the
 // whole body in f. An error says what curl cannot be made to send.
 func Command(f *flow.Flow, o Options) (string, error) {
+	c, err := newCommand(f, o)
+	if err != nil {
+		return "", err
+	}
+	return c.text(), nil
+}
+
+func newCommand(f *flow.Flow, o Options) (*command, error) {
 	if f == nil || f.Request == nil {
-		return "", errors.New("curl: there is no request")
+		return nil, errors.New("curl: there is no request")
 	}
 	if err := possible(f); err != nil {
-		return "", fmt.Errorf("curl: %w", err)
+		return nil, fmt.Errorf("curl: %w", err)
 	}
-	c := command{f: f, m: f.Request, o: o, h2: strings.HasPrefix(f.Request.Proto, "HTTP/2") || strings.HasPrefix(f.Request.Proto, "HTTP/3")}
+	c := &command{f: f, m: f.Request, o: o, h2: strings.HasPrefix(f.Request.Proto, "HTTP/2") || strings.HasPrefix(f.Request.Proto, "HTTP/3")}
 	c.h1()
 	c.method()
 	c.headers()
 	c.connection()
 	c.body()
 	c.url()
-	return c.text(), nil
+	return c, nil
 }
 
 // possible refuses what would become another request.
@@ -92,18 +100,19 @@ type command struct {
 	m     *flow.Message
 	o     Options
 	h2    bool
-	words [][]string // each is one line: an option and its argument
-	pipe  string     // the commands that write the body to curl's input; "" for none
-	here  []string   // here-documents that follow the command
+	words [][]string  // each is one line: an option and its argument, quoted for a shell
+	plain [][2]string // the same for a configuration: option and argument as they are
+	pipe  string      // the commands that write the body to curl's input; "" for none
+	here  []string    // here-documents that follow the command
 }
 
-// add appends an option and its arguments, quoted.
+// add appends an option and its argument, if it has one.
 func (c *command) add(option string, args ...string) {
-	line := []string{option}
+	line, plain := []string{option}, [2]string{option}
 	for _, a := range args {
-		line = append(line, quote(a, c.o.Variables))
+		line, plain[1] = append(line, quote(a, c.o.Variables)), a
 	}
-	c.words = append(c.words, line)
+	c.words, c.plain = append(c.words, line), append(c.plain, plain)
 }
 
 func (c *command) h1() {
@@ -114,7 +123,11 @@ func (c *command) h1() {
 	case c.m.Proto == "HTTP/1.0":
 		version = "--http1.0"
 	}
-	c.words = append(c.words, []string{"--globoff", "--path-as-is", "--include", version})
+	line := []string{"--globoff", "--path-as-is", "--include", version}
+	c.words = append(c.words, line)
+	for _, option := range line {
+		c.plain = append(c.plain, [2]string{option})
+	}
 }
 
 // sendsBody reports whether curl has to be given content, be it none.
@@ -284,10 +297,12 @@ func (c *command) url() {
 	base := c.f.Scheme + "://" + c.f.Authority
 	if plainTarget(c.m.Target) {
 		c.words = append(c.words, []string{quote(base+c.m.Target, c.o.Variables)})
+		c.plain = append(c.plain, [2]string{"--url", base + c.m.Target})
 		return
 	}
 	c.add("--request-target", c.m.Target)
 	c.words = append(c.words, []string{quote(base+"/", nil)})
+	c.plain = append(c.plain, [2]string{"--url", base + "/"})
 }
 
 // plainTarget reports whether curl sends the path of a URL as it is.

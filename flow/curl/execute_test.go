@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -232,7 +233,7 @@ func TestCommandSendsTheSameBytes(t *testing.T) {
 		t.Skip("curl is not installed")
 	}
 	var shells []string
-	for _, s := range []string{"sh", "dash", "bash", "zsh"} {
+	for _, s := range []string{"dash", "bash", "sh", "zsh"} {
 		if _, err := exec.LookPath(s); err == nil {
 			shells = append(shells, s)
 		}
@@ -253,13 +254,53 @@ func TestCommandSendsTheSameBytes(t *testing.T) {
 			continue
 		}
 		for i, shell := range shells {
-			if i > 0 && (len(command) > 1<<20 || !strings.Contains(command, `'\''`) && !strings.Contains(command, "$(printf") && !strings.Contains(command, "<<")) {
-				continue // plain words in single quotes: one shell is like the other
+			if i > 1 && (len(command) > 1<<20 || !strings.Contains(command, `'\''`) && !strings.Contains(command, "$(printf") && !strings.Contains(command, "<<")) {
+				continue // plain words in single quotes: those two tell
 			}
 			got, out := run(t, s, shell, home, command)
 			if plainForm(got) != plainForm(want) {
 				t.Errorf("%s in %s:\n%.600s\n got %.700q\nwant %.700q\n%s", a.name, shell, command, plainForm(got), plainForm(want), out)
 			}
+		}
+	}
+}
+
+// The same requests by a configuration: there nothing of them stands on a command line.
+func TestConfigSendsTheSameBytes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs some dozens of processes")
+	}
+	program, err := exec.LookPath("curl")
+	if err != nil {
+		t.Skip("curl is not installed")
+	}
+	s := newSink(t)
+	home := t.TempDir()
+	config, body := filepath.Join(home, "request"), filepath.Join(home, "body")
+	for _, a := range awkwardRequests() {
+		f, want := a.request(s.Addr().String())
+		text, err := Config(f, Options{}, body)
+		if err != nil {
+			t.Errorf("%s: %v", a.name, err)
+			continue
+		}
+		for name, data := range map[string][]byte{config: []byte(text), body: f.Request.Body.Data} {
+			if err := os.WriteFile(name, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		cmd := exec.CommandContext(ctx, program, "--config", config)
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "CURL_HOME=" + home, "LC_ALL=C"}
+		out, err := cmd.CombinedOutput()
+		cancel()
+		got := ""
+		select {
+		case got = <-s.got:
+		default:
+		}
+		if err != nil || plainForm(got) != plainForm(want) {
+			t.Errorf("%s:\n%.600s\n got %.700q\nwant %.700q\n%v %s", a.name, text, plainForm(got), plainForm(want), err, out)
 		}
 	}
 }

@@ -20,6 +20,7 @@ type Options struct {
 	Version string // of why403, for log.creator
 	// Verdict gives the verdict of a flow as JSON, for _why403; nil: none are written.
 	Verdict func(*flow.Flow) json.RawMessage
+	Comment string // on the whole archive, for log.comment; "" for none
 }
 
 type (
@@ -121,7 +122,15 @@ func Write(w io.Writer, flows []*flow.Flow, o Options) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, `{"log":{"version":"1.2","creator":{"name":"why403","version":%s},"pages":[],"entries":[`, version)
+	fmt.Fprintf(b, `{"log":{"version":"1.2","creator":{"name":"why403","version":%s},`, version)
+	if o.Comment != "" {
+		comment, err := json.Marshal(o.Comment)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, `"comment":%s,`, comment)
+	}
+	fmt.Fprint(b, `"pages":[],"entries":[`)
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	separator := "\n"

@@ -204,16 +204,26 @@ func fileSize(path string) (n int64) {
 	return n
 }
 
-// Newest is the session in dir that was written last.
+// Newest is the session in dir that was written last. One that was made of another
+// file, by a replay or an experiment, counts only where there is no other: what is sent again
+// does not take the place of what it came from.
 func Newest(dir string) (string, error) {
 	list, err := outside(dir)
 	if err != nil {
 		return "", err
 	}
+	child := ""
 	for _, in := range list {
-		if in.look(); in.Err == "" {
+		switch in.look(); {
+		case in.Err != "":
+		case in.Source == "":
 			return in.Path, nil
+		case child == "":
+			child = in.Path
 		}
+	}
+	if child != "" {
+		return child, nil
 	}
 	return "", fmt.Errorf("no session in %s: %w", dir, fs.ErrNotExist)
 }

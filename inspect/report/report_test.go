@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,10 +47,21 @@ func sample() []inspect.Explained {
 				{Item: 14, Name: "AI model access", State: inspect.NotApplicable, Note: "this is no call of a language model's API"},
 			},
 			FixedOnce: []flow.ID{4},
+			Time:      time.Date(2026, 6, 2, 10, 15, 30, 250e6, time.UTC), IDs: []string{"X-Request-Id: a|b-1", "CF-Ray: 7d1-FRA"},
+			Credentials: []inspect.Life{{Credential: "cookie sessionid", Events: []inspect.Event{
+				{What: inspect.Issued, Flow: 1, At: time.Date(2026, 6, 2, 9, 0, 0, 0, time.UTC)}, {What: inspect.Replaced, Flow: 2, At: time.Date(2026, 6, 2, 10, 0, 0, 0, time.UTC)}}}},
 		},
 		{ID: 5, Method: "GET", URL: "https://shop.test/a", Status: 403, Refused: true,
 			Verdict: &inspect.Verdict{Cause: inspect.UnknownCause, Confidence: flow.Possible, Headline: "refused; the answer does not say why", Summary: "The answer does not say why.", NextStep: "Look into the server's log.", Checklist: []int{}, Evidence: []inspect.Evidence{}}},
 	}
+}
+
+// repro is a command for the first refusal alone.
+func repro(id flow.ID) string {
+	if id != 3 {
+		return ""
+	}
+	return "# not verified\ncurl --data-raw '~~~\x1b[31m' https://shop.test/orders\n"
 }
 
 func golden(t *testing.T, name string, got []byte) {
@@ -72,7 +84,7 @@ func golden(t *testing.T, name string, got []byte) {
 
 func TestGolden(t *testing.T) {
 	var text, all, md, js bytes.Buffer
-	if err := errors.Join(Text(&text, sample(), TextOptions{}), Text(&all, sample(), TextOptions{All: true, Checks: true, Changes: 2}), Markdown(&md, sample()), JSON(&js, sample())); err != nil {
+	if err := errors.Join(Text(&text, sample(), TextOptions{}), Text(&all, sample(), TextOptions{All: true, Checks: true, Changes: 2}), Markdown(&md, sample(), repro), JSON(&js, sample())); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "report.txt", text.Bytes())
@@ -134,7 +146,7 @@ type broken struct{}
 func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
 func TestWriteErrorsAreTold(t *testing.T) {
-	if Text(broken{}, sample(), TextOptions{}) == nil || Markdown(broken{}, sample()) == nil || JSON(broken{}, sample()) == nil {
+	if Text(broken{}, sample(), TextOptions{}) == nil || Markdown(broken{}, sample(), nil) == nil || JSON(broken{}, sample()) == nil {
 		t.Error("a writer that fails goes unnoticed")
 	}
 }

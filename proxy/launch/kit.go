@@ -89,6 +89,7 @@ func Lay(dir string, o Options) (*Kit, error) {
 	k.write("bundle.pem", bundle(all))
 	extraFile := k.write("extra.pem", bundle(certificates(extra...)))
 
+	before, exceptions := k.wayBefore()
 	for _, name := range proxyNames {
 		k.set(name, o.Proxy)
 	}
@@ -117,6 +118,10 @@ func Lay(dir string, o Options) (*Kit, error) {
 	k.set("WHY403_CHILD_PROXY", o.Proxy)
 	k.set("WHY403_CHILD_CA", k.Bundle)
 	k.set("WHY403_CHILD_SESSION", o.Session)
+	if before != "" { // for what our own commands send from there
+		k.set("WHY403_CHILD_UPSTREAM", before)
+		k.set("WHY403_CHILD_NO_PROXY", exceptions)
+	}
 	return k.Kit, errors.Join(k.faults...)
 }
 
@@ -127,6 +132,14 @@ type layer struct {
 	o      Options
 	env    map[string]string
 	faults []error
+}
+
+// wayBefore is the proxy that was set before, and its exceptions: inside of another kit, those that this one kept.
+func (k *layer) wayBefore() (proxy, exceptions string) {
+	if k.env["WHY403_CHILD_PROXY"] != "" {
+		return k.env["WHY403_CHILD_UPSTREAM"], k.env["WHY403_CHILD_NO_PROXY"]
+	}
+	return first(k.env, "https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"), first(k.env, "no_proxy", "NO_PROXY")
 }
 
 func lookup(environ []string) map[string]string {

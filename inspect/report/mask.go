@@ -1,0 +1,74 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/redact"
+	"github.com/why403/why403/inspect"
+)
+
+// Masked is e with its secrets masked: those that m has learned of the flows, and
+// what can be told by its name or form. Mask before writing: a form may escape what would be looked for.
+func Masked(m *redact.Masker, e inspect.Explained) inspect.Explained {
+	e.URL = m.Text(e.URL)
+	if e.Verdict != nil {
+		v := maskedVerdict(m, *e.Verdict)
+		e.Verdict = &v
+	}
+	e.Candidates = slices.Clone(e.Candidates)
+	for i := range e.Candidates {
+		e.Candidates[i] = maskedVerdict(m, e.Candidates[i])
+	}
+	if e.ComparedWith != nil {
+		c := *e.ComparedWith
+		c.Changes = maskedChanges(m, c.Changes)
+		e.ComparedWith = &c
+	}
+	e.Checklist = slices.Clone(e.Checklist)
+	for i := range e.Checklist {
+		c := &e.Checklist[i]
+		c.Note, c.Verify = m.Text(c.Note), m.Text(c.Verify)
+	}
+	e.Logs = slices.Clone(e.Logs)
+	for i := range e.Logs {
+		e.Logs[i].Text = m.Text(e.Logs[i].Text)
+	}
+	return e
+}
+
+func maskedVerdict(m *redact.Masker, v inspect.Verdict) inspect.Verdict {
+	v.Evidence = slices.Clone(v.Evidence)
+	for i := range v.Evidence {
+		v.Evidence[i].Quote = maskedQuote(m, v.Evidence[i])
+	}
+	if v.Fix != nil {
+		fix := *v.Fix
+		fix.Patch, fix.Summary = maskedChanges(m, fix.Patch), m.Text(fix.Summary)
+		v.Fix = &fix
+	}
+	v.Headline, v.Summary, v.NextStep = m.Text(v.Headline), m.Text(v.Summary), m.Text(v.NextStep)
+	return v
+}
+
+// maskedQuote masks a quote of a field by what the field is, any other by what it says.
+func maskedQuote(m *redact.Masker, e inspect.Evidence) string {
+	for _, side := range []string{"request.header:", "response.header:"} {
+		if name, ok := strings.CutPrefix(e.Where, side); ok {
+			return m.Text(*m.Change(flow.Change{Part: flow.InHeader, Name: name, After: &e.Quote}).After)
+		}
+	}
+	return m.Text(e.Quote)
+}
+
+func maskedChanges(m *redact.Masker, list []flow.Change) []flow.Change {
+	if list == nil {
+		return nil
+	}
+	out := make([]flow.Change, len(list))
+	for i, c := range list {
+		out[i] = m.Change(c)
+	}
+	return out
+}
