@@ -31,6 +31,7 @@ func Masked(m *redact.Masker, e inspect.Explained) inspect.Explained {
 		c := &e.Checklist[i]
 		c.Note, c.Verify = m.Text(c.Note), m.Text(c.Verify)
 	}
+	e.WAF = maskedSimulation(m, e.WAF)
 	e.Logs = slices.Clone(e.Logs)
 	for i := range e.Logs {
 		e.Logs[i].Text = m.Text(e.Logs[i].Text)
@@ -71,4 +72,19 @@ func maskedChanges(m *redact.Masker, list []flow.Change) []flow.Change {
 		out[i] = m.Change(c)
 	}
 	return out
+}
+
+// maskedSimulation is s with the secrets in its quotations masked.
+func maskedSimulation(m *redact.Masker, s *inspect.Simulation) *inspect.Simulation {
+	if s == nil {
+		return nil
+	}
+	c := *s
+	c.Hits = slices.Clone(s.Hits)
+	for i := range c.Hits {
+		h := &c.Hits[i]
+		h.Quote = maskedQuote(m, inspect.Evidence{Where: h.Where, Quote: h.Quote})
+		h.Text = maskedQuote(m, inspect.Evidence{Where: h.Where, Quote: h.Text})
+	}
+	return &c
 }
