@@ -25,7 +25,7 @@ func Explain(c Case) (Explained, []Need) {
 	if !c.refused() {
 		return out, nil
 	}
-	out.Refused = true
+	out.Refused, out.Time, out.IDs = true, c.Flow.Times.Start, c.supportIDs()
 	findings := c.find(Rules)
 	for _, g := range c.acceptedReplays() {
 		out.FixedOnce = append(out.FixedOnce, g.ID)

@@ -5,6 +5,7 @@ package inspect
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/why403/why403/flow"
 )
@@ -41,6 +42,10 @@ type Explained struct {
 	Logs []Line `json:"logs,omitempty"`
 	// WAF is what the Core Rule Set says of the request; absent where that could not matter.
 	WAF *Simulation `json:"waf,omitempty"`
+	// Time is when a refused request began, and IDs are those by which whoever runs the
+	// server finds it in a log, as "Name: value".
+	Time time.Time `json:"time,omitzero"`
+	IDs  []string  `json:"ids,omitempty"`
 }
 
 // Verdict is a finding that has been ranked.

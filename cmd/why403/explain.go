@@ -8,15 +8,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/redact"
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/inspect/report"
 )
 
 // softMemory is the size of the heap, in bytes, from which on garbage is collected as often as needed.
 const softMemory = 256 << 20
 
 func newExplain(std stdio) *cobra.Command {
-	format := "text"
+	format, reveal := "text", false
+	mask := redact.New()
 	var logFiles []string
 	var contract contractFlags
 	var firewall wafFlag
@@ -28,6 +31,8 @@ why403, a HAR, HTTP messages as text (a request and its answer, or an answer
 alone), or the output of curl -v or curl -i; what it is shows in its content.
 The flows of one file are each other's history, in time order. "-" reads
 standard input.
+
+Secrets are masked, the same secret by the same name, unless --reveal is given.
 
 Exit status 3 when a refusal was found, 0 when there was none.`,
 		Example: `why403 explain page.har
@@ -64,8 +69,16 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 				}
 				defer done()
 				err = explain.Each(cmd.Context(), func(yield func(*flow.Flow) error) error {
-					return eachFlow(cmd.Context(), std, name, yield)
+					return eachFlow(cmd.Context(), std, name, func(f *flow.Flow) error {
+						if !reveal && f.Status() >= 400 {
+							mask.Learn(f)
+						}
+						return yield(f)
+					})
 				}, o, func(e inspect.Explained) error {
+					if !reveal {
+						e = report.Masked(mask, e)
+					}
 					all = append(all, e)
 					return nil
 				})
@@ -87,6 +100,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 	cmd.Flags().StringArrayVar(&logFiles, "log", nil, "`[LABEL=]FILE` of a server's log; its lines are matched to the flows by ids, time and path")
 	contract.add(cmd.Flags())
 	firewall.add(cmd.Flags())
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "write secrets as they are")
 	cmd.Flags().StringVar(&format, "format", format, "text, json or markdown")
 	return cmd
 }

@@ -135,7 +135,7 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 
 // record opens the session that --session names.
 func (o *proxyFlags) record() (*session.Store, error) {
-	opt := session.Options{MaxBody: int64(o.maxBody)}
+	opt := session.Options{MaxBody: int64(o.maxBody), Source: o.source}
 	switch o.session {
 	case "none":
 		s, err := session.Temporary(opt)

@@ -10,14 +10,18 @@ import (
 	"github.com/why403/why403/inspect"
 )
 
-// Markdown writes an incident report: one section for each refused flow.
-func Markdown(w io.Writer, list []inspect.Explained) error {
+// Markdown writes an incident report: one section for each refused flow. repro, if given,
+// makes the command that sends the request of a flow again, or "".
+func Markdown(w io.Writer, list []inspect.Explained, repro func(flow.ID) string) error {
 	p := &writer{w: w}
 	n := Refused(list)
 	p.f("# Refused requests\n\n%s, %d refused.\n", count(len(list), "exchange"), n)
 	for i := range list {
 		if list[i].Verdict != nil {
 			section(p, &list[i])
+			if repro != nil {
+				reproduce(p, repro(list[i].ID))
+			}
 		}
 	}
 	return p.err
@@ -36,6 +40,7 @@ func section(p *writer, e *inspect.Explained) {
 	if len(e.FixedOnce) > 0 {
 		p.f("| fixed once | accepted with a change: %s |\n", numbers(e.FixedOnce))
 	}
+	support(p, e)
 	if len(v.Evidence) > 0 {
 		p.f("\n### Evidence\n\n")
 		for _, ev := range v.Evidence {
@@ -88,6 +93,44 @@ func section(p *writer, e *inspect.Explained) {
 			look = c.Verify
 		}
 		p.f("| %d | %s | %s | %s | %s |\n", c.Item, c.Name, c.State, cell(md(c.Note)), cell(md(look)))
+	}
+}
+
+// reproduce writes a command as a block of code, fenced by more tildes than it has in a row (CommonMark 4.5).
+func reproduce(p *writer, command string) {
+	if command == "" {
+		return
+	}
+	fence := "~~~"
+	for strings.Contains(command, fence) {
+		fence += "~"
+	}
+	p.f("\n### Send it again\n\n%ssh\n%s\n%s\n", fence, visibleLines(strings.TrimRight(command, "\n")), fence)
+}
+
+// visibleLines is visible for a text of several lines, which may have tabs.
+func visibleLines(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		i := strings.IndexAny(s, "\n\t")
+		if i < 0 {
+			b.WriteString(visible(s))
+			break
+		}
+		b.WriteString(visible(s[:i]) + s[i:i+1])
+		s = s[i+1:]
+	}
+	return b.String()
+}
+
+// support are rows with what whoever runs the server needs to find the exchange.
+func support(p *writer, e *inspect.Explained) {
+	if !e.Time.IsZero() {
+		p.f("| when | %s UTC |\n", e.Time.UTC().Format("2006-01-02 15:04:05.000"))
+	}
+	for _, id := range e.IDs {
+		name, value, _ := strings.Cut(id, ": ")
+		p.f("| %s | %s |\n", cell(md(name)), cell(code(value)))
 	}
 }
 

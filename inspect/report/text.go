@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"strings"
 
@@ -90,7 +91,30 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 			p.f("              %s\n", changeLine(ch))
 		}
 	}
+	lives(p, e)
 	checks(p, e, o)
+}
+
+// lives tells, of each credential of the request, where it was issued, worked last, was replaced, and ended.
+func lives(p *writer, e *inspect.Explained) {
+	label := "credential"
+	for _, l := range e.Credentials {
+		var parts []string
+		for _, ev := range l.Events {
+			part := happened[ev.What]
+			if ev.Flow != 0 {
+				part += fmt.Sprintf(" in #%d", ev.Flow)
+			}
+			parts = append(parts, part+" "+ev.At.UTC().Format("2006-01-02 15:04:05"))
+		}
+		p.f("  %-10s  %s: %s (UTC)\n", label, visible(l.Credential), strings.Join(parts, ", "))
+		label = ""
+	}
+}
+
+// happened are words for what happened to a credential.
+var happened = map[inspect.Happening]string{
+	inspect.Issued: "issued", inspect.LastWorked: "worked last", inspect.Replaced: "replaced", inspect.Expired: "expired", inspect.Expires: "expires",
 }
 
 // subject is what was asked for; in the text of an answer alone nothing says it.
