@@ -13,6 +13,7 @@ type Learned struct {
 	successes int
 	values    map[spot]bool // both had it, with different values
 	presence  map[spot]bool // some had it, some had not
+	ids       map[flow.ID]bool
 }
 
 type spot struct {
@@ -25,11 +26,14 @@ const maxLearn = 20 // successes that are compared
 // Learn compares accepted requests of one endpoint with each other. What varies
 // among them cannot be why another one was refused.
 func Learn(successes []*flow.Flow) *Learned {
-	l := &Learned{values: map[spot]bool{}, presence: map[spot]bool{}}
+	l := &Learned{values: map[spot]bool{}, presence: map[spot]bool{}, ids: map[flow.ID]bool{}}
 	if len(successes) > maxLearn {
 		successes = successes[len(successes)-maxLearn:]
 	}
 	l.successes = len(successes)
+	for _, f := range successes {
+		l.ids[f.ID] = true
+	}
 	for i := 1; i < len(successes); i++ {
 		list, _ := changes(successes[0], successes[i])
 		for _, c := range list {

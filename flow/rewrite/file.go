@@ -241,11 +241,19 @@ func readRules(path string) ([]byte, error) {
 // written anew, everything else keeps its bytes. The file is replaced in one
 // step; a new one is for its owner alone, since rules may hold secrets.
 func Save(path string, rules []Rule) error {
+	if rules == nil {
+		rules = []Rule{}
+	}
+	return SaveSection(path, "rules", rules)
+}
+
+// SaveSection writes list, of values that YAML can hold, under key into a configuration, as Save does.
+func SaveSection(path, key string, list any) error {
 	old, err := readRules(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	data, err := merge(old, rules)
+	data, err := merge(old, key, list)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -276,22 +284,19 @@ func Save(path string, rules []Rule) error {
 	return os.Rename(tmp.Name(), path)
 }
 
-// merge is the content of a file with other rules.
-func merge(old []byte, rules []Rule) ([]byte, error) {
-	if rules == nil {
-		rules = []Rule{}
-	}
+// merge is the content of a file with another list under key. A file of rules alone is that list.
+func merge(old []byte, key string, list any) ([]byte, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(old, &doc); err != nil {
 		return nil, tidy(err)
 	}
 	if len(doc.Content) > 0 && doc.Content[0].Style&yaml.FlowStyle != 0 && len(doc.Content[0].Content) > 0 {
-		return nil, errors.New("is JSON, which is read and not written; keep the rules in a YAML file to change them here")
+		return nil, fmt.Errorf("is JSON, which is read and not written; keep the %s in a YAML file to change them here", key)
 	}
-	if len(doc.Content) > 0 && doc.Content[0].Kind == yaml.SequenceNode {
-		return encode(rules)
+	if len(doc.Content) > 0 && doc.Content[0].Kind == yaml.SequenceNode && key == "rules" {
+		return encode(list)
 	}
-	section, err := encode(map[string]any{"rules": rules})
+	section, err := encode(map[string]any{key: list})
 	if err != nil {
 		return nil, err
 	}
@@ -305,7 +310,7 @@ func merge(old []byte, rules []Rule) ([]byte, error) {
 	lines := bytes.SplitAfter(old, []byte("\n"))
 	from, to := len(lines), len(lines)
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		if root.Content[i].Value != "rules" {
+		if root.Content[i].Value != key {
 			continue
 		}
 		from = root.Content[i].Line - 1
