@@ -63,6 +63,21 @@ func (m *model) do(a action) tea.Cmd {
 		return m.otherPartner(-1)
 	case partnerAfter:
 		return m.otherPartner(1)
+	case filterJSON:
+		m.openInspector()
+		m.openPath()
+	case numberLines:
+		m.numberLines()
+	case diffView:
+		m.turnDiff()
+	case storyBack:
+		return m.goStep(false)
+	case storyOn:
+		return m.goStep(true)
+	case foldStories:
+		return m.toggleStories()
+	case newRequest:
+		m.newRequest()
 	case toggleRaw:
 		m.inspector.raw = !m.inspector.raw
 	case foldJSON:
@@ -185,6 +200,9 @@ func (m *model) enter() tea.Cmd {
 		if m.inspector.messages.open == nil {
 			return m.openMessage(m.inspector.messages.cur)
 		}
+		m.unfoldHere()
+	case tabRequest, tabResponse:
+		m.unfoldHere()
 	case tabAttempts:
 		if d := m.inspector.d; d != nil && len(d.tries) > 0 {
 			return m.goTo(d.tries[min(m.inspector.try, len(d.tries)-1)].ID)
@@ -199,7 +217,8 @@ func (m *model) goTo(id flow.ID) tea.Cmd {
 	var cmd tea.Cmd
 	if match := m.list.match; match != nil {
 		if _, shown := match.index(id); !shown {
-			cmd = m.setFilter("")
+			m.folded = false
+			cmd = m.refilter("")
 		}
 		if match = m.list.match; match != nil && match.sorted != nil {
 			if _, shown := match.index(id); !shown {
@@ -215,6 +234,7 @@ func (m *model) goBack() tea.Cmd {
 	switch {
 	case m.focus == inInspector && m.inspector.search.text != "":
 		m.inspector.search = search{row: -1}
+	case m.focus == inInspector && m.dropPath():
 	case m.focus == inInspector && m.inspector.closeMessage():
 	case m.focus == inInspector:
 		m.opened, m.focus = false, inList
@@ -227,6 +247,8 @@ func (m *model) goBack() tea.Cmd {
 	case m.sorting != (sorting{}):
 		m.sorting = sorting{}
 		return m.refilter("")
+	case m.folded:
+		return m.toggleStories()
 	}
 	return nil
 }

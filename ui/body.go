@@ -58,6 +58,9 @@ func render(th *theme, m *flow.Message, data []byte, raw bool) []document {
 	case decode.IsJSON(media) || looksJSON(data):
 		if m.Body.Whole() && len(data) < validLimit {
 			if _, err := decode.ParseJSON(data); err != nil {
+				if lines := jsonLines(media, data); lines != nil {
+					return []document{lines}
+				}
 				if isText(data) {
 					return []document{pieces{{said(th.warn, "no valid JSON: "+err.Error())}}, newTextDoc(data, true)}
 				}
@@ -76,6 +79,25 @@ func render(th *theme, m *flow.Message, data []byte, raw bool) []document {
 		if docs := partRows(th, data, params["boundary"]); docs != nil {
 			return docs
 		}
+	case decode.IsProtobuf(media):
+		if text, ok := decode.ProtobufText(data, !m.Body.Whole()); ok {
+			return []document{pieces{{lit(th.muted, "protobuf without its schema: field numbers, and what their bytes look like")}}, newTextDoc(text, false)}
+		}
+	}
+	if lines := jsonLines(media, data); lines != nil {
+		return []document{lines}
+	}
+	if decode.IsXML(media) || decode.IsHTML(media) {
+		if text, _ := decode.UTF8(data, m.Header.Get("Content-Type")); isText(text) {
+			if pretty, ok := indentMarkup(text, decode.IsHTML(media)); ok {
+				d := newTextDoc(pretty, false)
+				d.markup = true
+				return []document{d}
+			}
+		}
+	}
+	if facts := fileFacts(data, m.Body.Size); facts != "" && !isText(data) {
+		return []document{pieces{{said(th.bright, facts)}, nil}, hexDoc(data)}
 	}
 	if text, _ := decode.UTF8(data, m.Header.Get("Content-Type")); (decode.IsText(media) || media == "") && isText(text) {
 		return []document{newTextDoc(text, false)}
@@ -114,6 +136,9 @@ type textDoc struct {
 	data  []byte
 	start []int32 // offset of each line
 	json  bool    // colour it as JSON
+	// markup: colour it as XML or HTML, whose lines are indented by two.
+	markup   bool
+	numbered bool // each line's number stands before it
 	// first is the index of the first row at width w of each line that is seen.
 	first []int32
 	w     int
@@ -146,8 +171,16 @@ func (d *textDoc) text(i int) []byte {
 	return bytes.TrimSuffix(d.data[d.start[i]:end], []byte("\r"))
 }
 
+// gutter is how many cells the numbers of lines take.
+func (d *textDoc) gutter() int {
+	if !d.numbered {
+		return 0
+	}
+	return len(strconv.Itoa(len(d.start))) + 2
+}
+
 func (d *textDoc) rows(w int) int {
-	if d.w != w {
+	if w = max(8, w-d.gutter()); d.w != w {
 		d.w, d.lastLine = w, -1
 		n := d.lines()
 		d.first = make([]int32, n+1)
@@ -173,6 +206,12 @@ func (d *textDoc) draw(th *theme, i int, l *line) {
 		return
 	}
 	at := d.lineOf(i)
+	if g := d.gutter(); g > 0 {
+		if i == int(d.first[at]) {
+			l.right(th.faint, safe.Of(strconv.Itoa(d.source(at)+1)), g-2)
+		}
+		l.to(g)
+	}
 	if at != d.lastLine {
 		text := d.line(at)
 		if len(text) > colourLimit && simple(text) {
@@ -180,9 +219,16 @@ func (d *textDoc) draw(th *theme, i int, l *line) {
 			l.text(th.text, safe.Bytes(text[k:min(len(text), k+d.w)]))
 			return
 		}
-		if d.json && len(text) <= colourLimit {
+		switch {
+		case len(text) > colourLimit:
+			d.lastRows = fold([]piece{{th.text, safe.Bytes(untab(text))}}, d.w)
+		case d.json && bytes.HasPrefix(text, []byte("$")): // no line of JSON begins so
+			d.lastRows = fold(pathPieces(th, text), d.w)
+		case d.json:
 			d.lastRows = fold(jsonPieces(th, text), d.w)
-		} else {
+		case d.markup:
+			d.lastRows = fold(markupPieces(th, text), d.w)
+		default:
 			d.lastRows = fold([]piece{{th.text, safe.Bytes(untab(text))}}, d.w)
 		}
 		d.lastLine = at

@@ -16,6 +16,7 @@ const (
 	sizeColumn
 	typeColumn
 	tookColumn
+	ageColumn
 )
 
 // usualColumns are shown unless somebody chose others.
@@ -29,6 +30,7 @@ var choices = []struct {
 	about  words
 }{
 	{timeColumn, "t", "time", "when it began"},
+	{ageColumn, "a", "age", "how long ago it began"},
 	{hostColumn, "h", "host", "host and port"},
 	{sizeColumn, "b", "size", "bytes of the answer"},
 	{typeColumn, "c", "type", "content type of the answer"},
@@ -70,7 +72,7 @@ type Columns struct{ set columnSet }
 
 // hide takes the columns out that are not in the set.
 func (s columnSet) hide(c *columns) {
-	for column, width := range map[columnSet]*int{timeColumn: &c.clock, hostColumn: &c.host, sizeColumn: &c.size, typeColumn: &c.kind, tookColumn: &c.took} {
+	for column, width := range map[columnSet]*int{timeColumn: &c.clock, hostColumn: &c.host, sizeColumn: &c.size, typeColumn: &c.kind, tookColumn: &c.took, ageColumn: &c.age} {
 		if s&column == 0 {
 			*width = 0
 		}

@@ -73,14 +73,14 @@ func domain(a, b string) string {
 
 // columns are the widths of the list's columns in cells; one without a width is left out.
 type columns struct {
-	id, clock, method, status, host, path, size, kind, took, why int
-	domain                                                       string // not drawn of each host, to have room
+	id, clock, age, method, status, host, path, size, kind, took, why int
+	domain                                                            string // not drawn of each host, to have room
 }
 
 // width is what the columns take with the gaps between and behind them.
 func (c *columns) width() int {
 	w := 1 + c.id + 1 + c.method + 1 + c.status + 1 + c.path + 2 + c.why + 1
-	for _, n := range []int{c.clock, c.host, c.size, c.kind, c.took} {
+	for _, n := range []int{c.clock, c.age, c.host, c.size, c.kind, c.took} {
 		if n > 0 {
 			w += n + 1
 		}
@@ -94,7 +94,7 @@ const whyWide = 40
 // columns shares w cells between those that are shown. The verdict keeps its place longest: it is what people came for.
 func (n *needs) columns(w int, last flow.ID, shown columnSet) columns {
 	c := columns{
-		id: max(4, len(strconv.FormatInt(int64(last), 10))), clock: len("15:04:05"), method: min(max(6, n.method), 9), status: 3,
+		id: max(4, len(strconv.FormatInt(int64(last), 10))), clock: len("15:04:05"), age: 6, method: min(max(6, n.method), 9), status: 3,
 		host: min(max(10, n.host), 36), path: min(max(20, n.path), 60), size: 7, kind: 16, took: max(6, n.took), why: min(max(20, n.why), whyWide),
 	}
 	shown.hide(&c)
@@ -106,6 +106,9 @@ func (n *needs) columns(w int, last flow.ID, shown columnSet) columns {
 	}
 	if w < 72 {
 		c.host, c.clock = 0, 0
+	}
+	if w < 64 {
+		c.age = 0
 	}
 	give(&c.path, 30)
 	if short() > 0 {

@@ -123,7 +123,7 @@ func (m *model) rowsCame(b rowsMsg) tea.Cmd {
 	m.list.add(b.rows, b.last, m.now)
 	m.list.trim()
 	m.stats = b.stats
-	return tea.Batch(m.later(), m.tryDeep(b.rows))
+	return tea.Batch(m.later(), m.tryDeep(b.rows), m.foldArrived(b.rows))
 }
 
 // note keeps what rows say about each other.
@@ -190,6 +190,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 	o, ctx, raw, th, veil := m.o, m.ctx, m.inspector.raw, m.th, m.veil
 	tries := append([]flow.ID(nil), m.tries[id]...)
 	partner, version := m.partners[id], m.loads
+	stories, now := m.stories, m.now
 	var known *messages
 	if d := m.inspector.d; d != nil && d.row.ID == id {
 		known = d.messages
@@ -240,6 +241,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 		d.request = messageDoc(th, show, show.Request, raw)
 		d.answer = messageDoc(th, show, show.Response, raw)
 		d.messages = gather(ctx, o.Feed, d.flow, known)
+		d.story = stories.chain(ctx, o.Feed, &d.row, now)
 		return msg
 	})
 }
@@ -256,5 +258,6 @@ func (m *model) dossierCame(d dossierMsg) {
 	m.loadedRev, m.loadedAt = d.rev, m.now
 	if d.d.row.ID != 0 && d.d.err == nil {
 		m.list.rows.put(d.d.row)
+		m.seen.look(d.d.flow)
 	}
 }

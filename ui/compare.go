@@ -12,9 +12,10 @@ import (
 // compare is the tab Diff: what the flow has and its partner has not, most suspicious first.
 type compare struct {
 	changes []flow.Change
-	same    string // what did not differ, in words
-	muted   string // what differs among successes too
-	cur     int    // the difference that the keys act on
+	notes   []string // by change: how it stands to other accepted requests
+	same    string   // what did not differ, in words
+	muted   string   // what differs among successes too
+	cur     int      // the difference that the keys act on
 	ticked  map[int]bool
 }
 
@@ -42,21 +43,56 @@ func (c *compare) patch() flow.Patch {
 	return p
 }
 
+// diffMode is how the values of a difference stand.
+type diffMode uint8
+
+const (
+	diffAuto    diffMode = iota // side by side where there is room
+	diffBeside                  // side by side
+	diffUnified                 // one below the other
+)
+
+// besideWide is the width from which a difference takes one row side by side.
+const besideWide = 96
+
+// besides reports whether Diff is shown side by side at w cells.
+func (v *inspector) besides(w int) bool {
+	return v.diff == diffBeside || v.diff == diffAuto && w >= besideWide
+}
+
+// turnDiff changes between side by side and one below the other.
+func (m *model) turnDiff() {
+	v := &m.inspector
+	if v.tab != tabDiff {
+		m.say(false, string(nameOf(diffView))+" is for the tab Diff: "+string(keyOf(compareMarked))+" goes there")
+		return
+	}
+	if v.besides(m.lay.inspector.w - 2) {
+		v.diff = diffUnified
+	} else {
+		v.diff = diffBeside
+	}
+}
+
 // doc draws the comparison of d's flow with its partner. top and end of the cursor's rows come back.
-func (c *compare) doc(th *theme, d *dossier, w int, focused bool) (pieces, int, int) {
+func (c *compare) doc(th *theme, d *dossier, w int, focused, beside bool) (pieces, int, int) {
 	p := &writer{w: w}
 	if d.partner == nil {
 		p.say(nil, 0, th.muted, safe.Of("There is nothing to compare with: no accepted request to the same endpoint has been seen."))
 		p.blank()
-		p.say(nil, 0, th.muted, safe.Of("Mark two flows with space in the list and press d to compare those."))
+		p.say(nil, 0, th.muted, safe.Of("Mark two flows with "+string(keyOf(pick))+" in the list and press "+string(keyOf(compareMarked))+" to compare those."))
 		return p.out, 0, 0
 	}
-	p.add(
+	head := []piece{
 		said(th.text, "#"+id(d.row.ID)+" "), piece{statusStyle(th, d.row.Status, d.row.Refused()), safe.Of(strconv.Itoa(d.row.Status))},
 		lit(th.muted, "  against  "), said(th.accent, "#"+id(d.partner.ID)+" "),
 		piece{statusStyle(th, d.partner.Status(), false), safe.Of(strconv.Itoa(d.partner.Status()))},
 		said(th.muted, "  "+apart(d.partner.Times.Start, d.row.Start)),
-	)
+	}
+	if w >= 64 {
+		head = append(head, lit(th.key, "   "+keyOf(partnerBefore)+" "+keyOf(partnerAfter)), lit(th.muted, " other"))
+	}
+	p.add(head...)
 	p.blank()
 	top, end := 0, 0
 	if len(c.changes) == 0 {
@@ -66,7 +102,7 @@ func (c *compare) doc(th *theme, d *dossier, w int, focused bool) (pieces, int, 
 		if i == c.cur {
 			top = len(p.out)
 		}
-		c.change(th, p, d, ch, i, focused)
+		c.change(th, p, d, ch, i, focused, beside)
 		if i == c.cur {
 			end = len(p.out)
 		}
@@ -82,11 +118,16 @@ func (c *compare) doc(th *theme, d *dossier, w int, focused bool) (pieces, int, 
 		p.blank()
 		p.add(piece{"", space(1)}, lit(th.key, keyOf(pick)), lit(th.muted, " tick   "), lit(th.key, keyOf(open)),
 			said(th.muted, " replay #"+id(d.row.ID)+" with the ticked values from #"+id(d.partner.ID)))
+		other := words(" side by side   ")
+		if beside {
+			other = " one below the other   "
+		}
+		p.add(piece{"", space(1)}, lit(th.key, keyOf(diffView)), lit(th.muted, other), lit(th.key, keyOf(pinpointIt)), lit(th.muted, " find by experiment which one decides"))
 	}
 	return p.out, top, end
 }
 
-func (c *compare) change(th *theme, p *writer, d *dossier, ch flow.Change, i int, focused bool) {
+func (c *compare) change(th *theme, p *writer, d *dossier, ch flow.Change, i int, focused, beside bool) {
 	ch = inWords(ch)
 	box, s := words("☐ "), th.warn
 	switch {
@@ -107,28 +148,54 @@ func (c *compare) change(th *theme, p *writer, d *dossier, ch flow.Change, i int
 	if ch.Index > 0 {
 		name += " (" + strconv.Itoa(ch.Index+1) + ")"
 	}
-	place, label := safe.Of(string(ch.Part)), safe.Of(name)
-	if p.w >= 96 {
-		val := (p.w - 3 - 14 - 26) / 2
-		before, bs := value(th, ch.Before, th.text)
-		after, as := value(th, ch.After, th.good)
-		rows := max(1, max(len(wrap(before, val-2)), len(wrap(after, val-2))))
+	place, label, note := safe.Of(string(ch.Part)), safe.Of(name), safe.Text{}
+	if i < len(c.notes) {
+		note = safe.Of(c.notes[i])
+	}
+	before, bs := value(th, ch.Before, th.text)
+	after, as := value(th, ch.After, th.good)
+	if beside && p.w >= besideWide {
+		notes := 0
+		if p.w >= besideWide+30 {
+			notes = 30
+		}
+		val := (p.w - 3 - 14 - 26 - notes) / 2
 		bl, al := wrap(before, val-2), wrap(after, val-2)
-		for k := range rows {
+		for k := range max(len(bl), len(al)) {
 			row := []piece{{"", space(3)}, {"", space(14 + 26)}}
 			if k == 0 {
 				row = append(head, pad(s, place, 14), pad(s, label, 26))
 			}
 			row = append(row, cell(bs, bl, k, val), cell(as, al, k, val))
+			if k == 0 && notes > 0 {
+				row = append(row, piece{th.muted, note.Cut(notes)})
+			}
 			p.add(row...)
 		}
 		return
 	}
-	p.add(append(head, piece{s, place}, piece{"", space(1)}, piece{s, label})...)
-	before, bs := value(th, ch.Before, th.text)
-	after, as := value(th, ch.After, th.good)
-	p.say([]piece{{"", space(4)}, pad(th.muted, safe.Of("#"+id(d.row.ID)), 10)}, 14, bs, before)
-	p.say([]piece{{"", space(4)}, pad(th.muted, safe.Of("#"+id(d.partner.ID)), 10)}, 14, as, after)
+	row := append(head, piece{s, place}, piece{"", space(1)}, piece{s, label})
+	if used := 3 + place.Width() + 1 + label.Width(); !note.Empty() && used+3+note.Width() <= p.w {
+		row = append(row, piece{"", space(3)}, piece{th.muted, note})
+	}
+	p.add(row...)
+	if beside {
+		val := (p.w - 4) / 2
+		bl, al := wrap(before, val-2), wrap(after, val-2)
+		for k := range max(len(bl), len(al)) {
+			p.add(piece{"", space(4)}, cell(bs, bl, k, val), cell(as, al, k, val))
+		}
+		return
+	}
+	minus, plus := th.bad, th.good
+	if ch.Before == nil {
+		minus = th.muted
+	}
+	if ch.After == nil {
+		plus = th.muted
+	}
+	p.say([]piece{{"", space(4)}, lit(minus, "- "), pad(th.muted, safe.Of("#"+id(d.row.ID)), 8)}, 14, bs, before)
+	p.say([]piece{{"", space(4)}, lit(plus, "+ "), pad(th.muted, safe.Of("#"+id(d.partner.ID)), 8)}, 14, as, after)
 }
 
 // inWords is the change with a token's times in words beside their numbers (RFC 7519, 2 "NumericDate").

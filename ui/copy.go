@@ -40,6 +40,7 @@ var copyItems = []copyItem{
 		return curl.Command(c.flow, o)
 	}},
 	{"u", "URL", func(c copySource) (string, error) { return c.flow.URL(), nil }},
+	{"o", "one header, cookie or parameter …", nil},
 	{"h", "request headers", func(c copySource) (string, error) { return fields(c.flow.Request), nil }},
 	{"b", "request body", func(c copySource) (string, error) { return string(c.flow.Request.Body.Data), nil }},
 	{"H", "response headers", func(c copySource) (string, error) { return fields(c.flow.Response), nil }},
@@ -93,6 +94,9 @@ func newCopyMenu(m *model, masked bool) *copyMenu {
 	if v := &m.inspector; v.tab == tabMessages && v.d != nil && v.d.messages != nil {
 		c.message = v.messages.cur
 		c.items = append([]copyItem{copyMessage}, c.items...)
+	}
+	if m.focus == inInspector {
+		c.items = append(m.underItems(), c.items...)
 	}
 	return c
 }
@@ -154,6 +158,9 @@ func (c *copyMenu) view(th *theme, w, h int) []string {
 func (m *model) copyItem(c *copyMenu, it copyItem) tea.Cmd {
 	if c.id == 0 {
 		return nil
+	}
+	if it.make == nil {
+		return m.askField(c.id, c.masked)
 	}
 	feed, ctx := m.o.Feed, m.ctx
 	src := copySource{}

@@ -49,6 +49,7 @@ type form struct {
 	body        area
 	bytes       []byte // of a body that is not edited on the screen
 	asText      bool   // body holds it, else bytes
+	out         []leftOutPart
 }
 
 // editor changes a request and sends it as a new flow. The flow it came from is never touched.
@@ -72,6 +73,9 @@ type editor struct {
 	now      time.Time  // of the frame: tokens expire
 	raw      *rawText   // the form as one text; nil: it is a form
 	veil     *veil      // stage mode: what is not under the cursor is masked
+	pasted   bool
+	// accepted are requests that were accepted, whose names and values are offered: the partner and others of the endpoint.
+	accepted []*flow.Flow
 }
 
 // try is one sending from this editor.
@@ -154,6 +158,7 @@ func (g *form) content() []byte {
 func (g *form) copy() form {
 	c := *g
 	c.heads = slices.Clone(g.heads)
+	c.out = slices.Clone(g.out)
 	c.body.rows = nil
 	return c
 }
@@ -162,8 +167,8 @@ func (g *form) copy() form {
 func (g *form) same(o *form) bool {
 	return g.method.s == o.method.s && g.url.s == o.url.s && string(g.content()) == string(o.content()) &&
 		slices.EqualFunc(g.heads, o.heads, func(a, b head) bool {
-			return a.name.s == b.name.s && a.value.s == b.value.s && a.off == b.off
-		})
+			return a.name.s == b.name.s && a.value.s == b.value.s && a.off == b.off && a.auto == b.auto
+		}) && slices.Equal(g.out, o.out)
 }
 
 // changed reports whether something would be lost by closing.
@@ -298,10 +303,22 @@ func (e *editor) remove() {
 	}
 }
 
+// toggle leaves the header out, or puts it back. A Content-Length goes on from following the body to being
+// fixed as it stands, and then to being left out.
 func (e *editor) toggle() {
-	if e.at.part == partHeader && e.at.row < len(e.heads) {
-		e.keep()
-		e.heads[e.at.row].off = !e.heads[e.at.row].off
+	if e.at.part != partHeader || e.at.row >= len(e.heads) {
+		return
+	}
+	e.keep()
+	h := &e.heads[e.at.row]
+	switch length := strings.EqualFold(h.name.s, "Content-Length"); {
+	case length && h.auto && !h.off:
+		h.value.set(strconv.Itoa(len(e.content())))
+		h.auto = false
+	case length && h.off:
+		h.off, h.auto = false, true
+	default:
+		h.off = !h.off
 	}
 }
 

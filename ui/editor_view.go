@@ -98,7 +98,11 @@ func (e *editor) title(th *theme, w int) string {
 	}
 	l := row(w)
 	if e.parent.ID == 0 {
-		l.put(th.bright, "A new request, as pasted")
+		title := words("A new request")
+		if e.pasted {
+			title = "A new request, as pasted"
+		}
+		l.put(th.bright, title)
 	} else {
 		l.put(th.bright, "Edit & replay ").text(th.muted, safe.Of("#"+id(e.parent.ID)))
 	}
@@ -112,7 +116,11 @@ func (e *editor) title(th *theme, w int) string {
 		}
 		l.gap(2).put(th.warn, note)
 	}
-	if note := "a new flow; #" + id(e.parent.ID) + " stays as it is"; l.room() > len(note)+2 {
+	note := "it becomes a flow when it is sent"
+	if e.parent.ID != 0 {
+		note = "a new flow; #" + id(e.parent.ID) + " stays as it is"
+	}
+	if l.room() > len(note)+2 {
 		l.to(w-len(note)-1).text(th.muted, safe.Of(note))
 	}
 	return l.end()
@@ -231,6 +239,11 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	switch {
 	case h.off:
 		note = "left out"
+	case strings.EqualFold(h.name.s, "Content-Length") && !h.auto:
+		note, noteStyle = "fixed", th.warn
+		if h.value.s != strconv.Itoa(len(g.content())) {
+			note = "fixed, wrong"
+		}
 	case h.auto:
 		note = "automatic"
 	case h.from != 0:
@@ -242,7 +255,7 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	}
 	old := ""
 	if !h.off {
-		old = expired(h.value.s, e.now)
+		old = expired(h.name.s, h.value.s, e.now)
 	}
 	if old != "" {
 		note = "!"
@@ -313,13 +326,13 @@ func (g *form) media() string {
 	return ""
 }
 
-// expired is what to say about a token in a header that is no longer valid, "" if there is none.
-func expired(value string, now time.Time) string {
-	if i := strings.LastIndexByte(value, ' '); i >= 0 {
-		value = value[i+1:]
+// expired is what to say about a token in a header, a cookie among them, that is no longer valid; "" if there is none.
+func expired(name, value string, now time.Time) string {
+	if !strings.Contains(value, "eyJ") { // how a JWT begins: {" in base64
+		return ""
 	}
-	if t, ok := decode.JWT(value); ok {
-		if exp, ok := t.Expiry(); ok && !now.Before(exp) {
+	for _, t := range decode.Tokens(flow.Header{{Name: name, Value: value}}) {
+		if exp, ok := t.Token.Expiry(); ok && !now.Before(exp) {
 			return "expired " + about(now.Sub(exp)) + " ago"
 		}
 	}

@@ -70,6 +70,7 @@ type Options struct {
 	Hold        Gate          // nil: nothing can be held
 	Capture     Capture       // nil: nothing is recorded from here
 	Rules       *rewrite.Book // nil: nothing can be rewritten
+	Points      PointStore    // nil: breakpoints are kept until the program ends
 	Listen      string        // address of the proxy, "" when there is none (a saved session)
 	Version     string
 	SessionPath string

@@ -86,11 +86,12 @@ func (m *model) sortList(by sortBy) tea.Cmd {
 func (m *model) refilter(text string) tea.Cmd {
 	if strings.TrimSpace(text) == "" {
 		m.rescan()
-		if m.sorting == (sorting{}) && !m.gaps {
+		if m.sorting == (sorting{}) && !m.gaps && !m.folded {
 			m.list.filter(nil)
 			return nil
 		}
 		match := newMatches("", nil, m.sorting, m.list.last)
+		match.folded = m.folding()
 		m.list.filter(match)
 		return m.scan(match, m.list.last)
 	}
@@ -107,9 +108,17 @@ func (m *model) refilter(text string) tea.Cmd {
 	}
 	m.rescan()
 	match := newMatches(text, expr, m.sorting, m.list.last)
-	match.deep = deep
+	match.deep, match.folded = deep, m.folding()
 	m.list.filter(match)
 	return m.scan(match, m.list.last)
+}
+
+// folding is what hides steps of stories; nil: nothing does.
+func (m *model) folding() *stories {
+	if m.folded {
+		return m.stories
+	}
+	return nil
 }
 
 // bar draws the filter and the presets.
@@ -144,6 +153,7 @@ func (m *model) bar(w int) string {
 			l.gap(2).put(th.key, keyOf(filterFlows)).put(th.faint, " to type one")
 		}
 		m.sorting.note(th, l)
+		m.foldNote(l)
 	default:
 		t := safe.Of(text).Cut(w - right - 22)
 		l.text(th.bright, t)
@@ -152,6 +162,7 @@ func (m *model) bar(w int) string {
 			l.text(th.muted, safe.Of(", "+m.list.match.progress()))
 		}
 		m.sorting.note(th, l)
+		m.foldNote(l)
 	}
 	l.to(w - right)
 	for i, p := range presets {
@@ -162,6 +173,13 @@ func (m *model) bar(w int) string {
 		l.put(k, keyOf(presetAll+action(i))).gap(1).put(s, p.name).gap(2)
 	}
 	return l.end()
+}
+
+// foldNote says that stories are folded.
+func (m *model) foldNote(l *line) {
+	if m.folded && l.room() > 60 {
+		l.gap(2).put(m.th.muted, "stories folded ").put(m.th.key, keyOf(foldStories))
+	}
 }
 
 // suggestions is the footer while a filter is typed.

@@ -33,9 +33,9 @@ func opens(text []byte) bool {
 	return len(text) > 0 && (text[len(text)-1] == '{' || text[len(text)-1] == '[')
 }
 
-// foldTo closes everything at depth and below; unfolded opens all. What was done by hand is undone.
+// foldTo closes everything at depth and below; unfolded opens all. Another depth undoes what was done by hand.
 func (d *textDoc) foldTo(depth int) {
-	if !d.json || depth == d.folds.depth && d.folds.hand == nil {
+	if !d.json && !d.markup || depth == d.folds.depth {
 		return
 	}
 	d.folds = folds{depth: depth}
@@ -44,11 +44,11 @@ func (d *textDoc) foldTo(depth int) {
 
 // toggle opens or closes what begins on row i of the last drawing; false: nothing does.
 func (d *textDoc) toggle(i int) bool {
-	if !d.json || d.w == 0 || i < 0 || i >= int(d.first[d.lines()]) {
+	if !d.json && !d.markup || d.w == 0 || i < 0 || i >= int(d.first[d.lines()]) {
 		return false
 	}
 	at := int32(d.source(d.lineOf(i)))
-	if !opens(d.text(int(at))) {
+	if !d.opensAt(int(at)) {
 		return false
 	}
 	if d.folds.hand == nil {
@@ -77,7 +77,7 @@ func (d *textDoc) refold() {
 	for i := 0; i < len(d.start); i++ {
 		shown = append(shown, int32(i))
 		text := d.text(i)
-		if !opens(text) {
+		if !d.opensAt(i) {
 			continue
 		}
 		depth := depthOf(text)
@@ -86,6 +86,9 @@ func (d *textDoc) refold() {
 		}
 		for i++; i < len(d.start); i++ { // up to its closing bracket
 			if next := d.text(i); depthOf(next) <= depth {
+				if depthOf(next) < depth || !d.closes(next) {
+					i-- // an element of HTML that has no end tag
+				}
 				break
 			}
 		}
@@ -141,12 +144,17 @@ func (d *textDoc) line(k int) []byte {
 	if n == 0 {
 		return text
 	}
-	end := bytes.TrimLeft(d.text(d.source(k)+n), " ")
+	last := d.text(d.source(k) + n)
+	end := bytes.TrimLeft(last, " ")
+	if n--; depthOf(last) != depthOf(text) || !d.closes(last) {
+		end = nil
+		n++
+	}
 	out := make([]byte, 0, len(text)+len(end)+24)
 	out = append(out, text...)
 	out = append(out, " ... "...)
-	out = strconv.AppendInt(out, int64(n-1), 10)
-	if n == 2 {
+	out = strconv.AppendInt(out, int64(n), 10)
+	if n == 1 {
 		out = append(out, " line "...)
 	} else {
 		out = append(out, " lines "...)
@@ -159,8 +167,8 @@ func (d *textDoc) deepest() int {
 	if d.deep < 0 {
 		d.deep = 0
 		for i := range d.start {
-			if text := d.text(i); opens(text) {
-				d.deep = max(d.deep, depthOf(text))
+			if d.opensAt(i) {
+				d.deep = max(d.deep, depthOf(d.text(i)))
 			}
 		}
 	}
@@ -172,12 +180,21 @@ type foldable interface {
 	foldTo(depth int)
 	toggle(row int) bool
 	deepest() int
+	number(on bool)
 }
 
 func (s *sequence) foldTo(depth int) {
 	for _, d := range s.docs {
 		if f, ok := d.(foldable); ok {
 			f.foldTo(depth)
+		}
+	}
+}
+
+func (s *sequence) number(on bool) {
+	for _, d := range s.docs {
+		if f, ok := d.(foldable); ok {
+			f.number(on)
 		}
 	}
 }
@@ -204,19 +221,38 @@ func (s *sequence) deepest() int {
 	return n
 }
 
+// opensAt reports whether line i is the first of several that fold into one.
+func (d *textDoc) opensAt(i int) bool {
+	text := d.text(i)
+	if d.markup {
+		t := bytes.TrimLeft(text, " ")
+		return len(t) > 1 && t[0] == '<' && t[1] != '/' && i+1 < len(d.start) && depthOf(d.text(i+1)) > depthOf(text)
+	}
+	return opens(text)
+}
+
+// closes reports whether a line ends what a line of the same depth above it has begun.
+func (d *textDoc) closes(text []byte) bool {
+	return !d.markup || bytes.HasPrefix(bytes.TrimLeft(text, " "), []byte("</"))
+}
+
+// number puts the numbers of lines before them, or takes them away.
+func (d *textDoc) number(on bool) {
+	if d.numbered != on {
+		d.numbered, d.w, d.lastLine = on, 0, -1
+	}
+}
+
 // body is the document of the open tab that can be folded; nil: none.
 func (v *inspector) body() foldable {
-	if v.d == nil {
-		return nil
-	}
-	var doc document
-	switch v.tab {
-	case tabRequest:
-		doc = v.d.request
-	case tabResponse:
-		doc = v.d.answer
+	doc := v.whole()
+	if f := v.path.found; f != nil && v.path.text != "" && v.path.tab == v.tab && f.of == jsonIn(doc) {
+		return f.doc
 	}
 	f, _ := doc.(foldable)
+	if f == nil || v.tab == tabMessages && v.messages.open == nil {
+		return nil
+	}
 	return f
 }
 
@@ -226,37 +262,82 @@ func (m *model) foldMore() {
 	f := v.body()
 	switch {
 	case f == nil:
-		m.say(false, "only JSON in Request and Response is folded")
+		m.say(false, onlyBodies)
 		return
 	case v.fold == unfolded:
 		v.fold = max(1, f.deepest())
 	default:
 		v.fold = max(1, v.fold-1)
 	}
-	v.applyFold()
+	m.keepLine(v.applyFold)
 }
 
 func (m *model) foldLess() {
 	v := &m.inspector
 	f := v.body()
 	if f == nil {
-		m.say(false, "only JSON in Request and Response is folded")
+		m.say(false, onlyBodies)
 		return
 	}
 	if v.fold++; v.fold == 1 || v.fold > f.deepest() {
 		v.fold = unfolded
 	}
-	v.applyFold()
+	m.keepLine(v.applyFold)
 }
 
-// applyFold brings the documents of the flow to the depth that was chosen.
+// numberLines puts numbers before the lines of bodies, or takes them away.
+func (m *model) numberLines() {
+	v := &m.inspector
+	v.nums = !v.nums
+	m.keepLine(v.applyFold)
+}
+
+// unfoldHere opens or closes what begins under the cursor.
+func (m *model) unfoldHere() {
+	if f := m.inspector.body(); f != nil {
+		s := m.under()
+		if s.doc != nil {
+			m.keepLine(func() { s.doc.toggle(m.inspector.line[m.inspector.tab] - s.row) })
+		}
+	}
+}
+
+// clicked puts the cursor on row i of the open tab, and opens or closes what begins there.
+func (m *model) clicked(i int) {
+	v := &m.inspector
+	switch {
+	case i >= v.rows:
+	case v.lined():
+		v.line[v.tab] = i
+		m.unfoldHere()
+	case v.tab == tabAttempts && v.d != nil && i < len(v.d.tries):
+		v.try = i
+	case v.tab == tabMessages && v.d != nil && v.d.messages != nil:
+		s := v.d.messages
+		if n := int64(i) - int64((&messageList{messages: s}).head()); n >= 0 {
+			v.messages.move(s, int(s.first+n-v.messages.cur))
+		}
+	}
+}
+
+const onlyBodies = "only JSON, XML and HTML bodies are folded"
+
+// applyFold brings the documents of the flow to the depth that was chosen, with or without numbers of lines.
 func (v *inspector) applyFold() {
 	if v.d == nil {
 		return
 	}
-	for _, doc := range []document{v.d.request, v.d.answer} {
+	docs := []document{v.d.request, v.d.answer, v.messages.open}
+	if f := v.path.found; f != nil {
+		docs = append(docs, f.doc)
+	}
+	if h := v.held; h != nil {
+		docs = append(docs, h.doc)
+	}
+	for _, doc := range docs {
 		if f, ok := doc.(foldable); ok {
 			f.foldTo(v.fold)
+			f.number(v.nums)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package ui
 import (
 	"slices"
 	"strings"
+
+	"github.com/why403/why403/flow"
 )
 
 // commonHeaders are offered while a name is typed, after those of the accepted request.
@@ -12,6 +14,9 @@ var commonHeaders = []string{
 	"Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Signature", "User-Agent", "X-Api-Key", "X-CSRF-Token", "X-CSRFToken", "X-Forwarded-For",
 	"X-Forwarded-Host", "X-Forwarded-Proto", "X-HTTP-Method-Override", "X-Requested-With", "X-XSRF-TOKEN",
 }
+
+// commonTypes are media types that bodies of requests have.
+var commonTypes = []string{"application/json", "application/x-www-form-urlencoded", "application/xml", "application/graphql", "application/octet-stream", "multipart/form-data; boundary=", "text/plain"}
 
 var commonMethods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
@@ -28,14 +33,18 @@ func (e *editor) offer() string {
 	case e.at.part != partHeader:
 		return ""
 	case e.at.col == 1:
-		if e.partner == nil {
-			return ""
+		var values []string
+		for _, f := range e.accepted {
+			values = slices.AppendSeq(values, f.Request.Header.Values(e.heads[e.at.row].name.s))
 		}
-		return goesOn(f.s, slices.Collect(e.partner.Request.Header.Values(e.heads[e.at.row].name.s)))
+		if strings.EqualFold(e.heads[e.at.row].name.s, "Content-Type") {
+			values = append(values, commonTypes...)
+		}
+		return goesOn(f.s, values)
 	}
 	var names []string
-	if e.partner != nil {
-		for _, h := range e.partner.Request.Header {
+	for _, f := range e.accepted {
+		for _, h := range f.Request.Header {
 			names = append(names, h.Name)
 		}
 	}
@@ -43,7 +52,7 @@ func (e *editor) offer() string {
 	names = slices.DeleteFunc(names, func(n string) bool {
 		return slices.ContainsFunc(e.heads, func(h head) bool { return strings.EqualFold(h.name.s, n) })
 	})
-	if f.s == "" && e.partner == nil {
+	if f.s == "" && len(e.accepted) == 0 {
 		return ""
 	}
 	return goesOn(f.s, names)
@@ -78,10 +87,22 @@ func (e *editor) accept() bool {
 	f.set(o)
 	if e.at.part == partHeader {
 		e.heads[e.at.row].auto = false
-		if e.partner != nil && e.at.col == 1 {
-			e.heads[e.at.row].from = e.partner.ID
+		if e.at.col == 1 {
+			e.heads[e.at.row].from = e.whence(e.heads[e.at.row].name.s, o)
 		}
 	}
 	e.undo = append(e.undo, before)
 	return true
+}
+
+// whence is the first of the accepted requests that has this value; 0: none has.
+func (e *editor) whence(name, value string) flow.ID {
+	for _, f := range e.accepted {
+		for v := range f.Request.Header.Values(name) {
+			if v == value {
+				return f.ID
+			}
+		}
+	}
+	return 0
 }

@@ -93,6 +93,19 @@ func (m *model) heldHere() (hold.Held, bool) {
 	return h, ok
 }
 
+// pointsOn is how many breakpoints are at work.
+func (m *model) pointsOn() int {
+	n := 0
+	if m.o.Hold != nil {
+		for _, p := range m.o.Hold.Points() {
+			if !p.Off {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // holdable says why nothing can be held, "" if something can.
 func (m *model) holdable() string {
 	if m.o.Hold == nil {
@@ -244,6 +257,9 @@ type heldView struct {
 	th  *theme
 	raw bool
 }
+
+// asks reports whether it is the request that waits.
+func (v *heldView) asks() bool { return v.Stage == filter.Requests }
 
 // message is the held message: its body is not in the session yet.
 func (v *heldView) message(th *theme, veil *veil, raw bool) document {

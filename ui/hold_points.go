@@ -11,6 +11,12 @@ import (
 	"github.com/why403/why403/ui/safe"
 )
 
+// PointStore keeps breakpoints from one run to the next.
+type PointStore interface {
+	Path() string // the file, for people
+	Save([]hold.Point) error
+}
+
 // pointsBox lists the breakpoints; in it one is written, by the filter language.
 type pointsBox struct {
 	m      *model
@@ -50,8 +56,7 @@ func (b *pointsBox) write(i int) {
 
 func (b *pointsBox) key(m *model, name, text string) tea.Cmd {
 	if b.typing {
-		b.typeKey(m, name, text)
-		return nil
+		return b.typeKey(m, name, text)
 	}
 	n := len(b.points)
 	switch lookup(inPoints, name) {
@@ -73,17 +78,17 @@ func (b *pointsBox) key(m *model, name, text string) tea.Cmd {
 	case boxToggle:
 		if n > 0 {
 			b.points[b.cur].Off = !b.points[b.cur].Off
-			b.set(m, b.points)
+			return b.set(m, b.points)
 		}
 	case boxDelete:
 		if n > 0 {
-			b.set(m, slices.Delete(slices.Clone(b.points), b.cur, b.cur+1))
+			return b.set(m, slices.Delete(slices.Clone(b.points), b.cur, b.cur+1))
 		}
 	}
 	return nil
 }
 
-func (b *pointsBox) typeKey(m *model, name, text string) {
+func (b *pointsBox) typeKey(m *model, name, text string) tea.Cmd {
 	switch name {
 	case "esc", "ctrl+c":
 		if b.typing = false; len(b.points) == 0 {
@@ -103,12 +108,12 @@ func (b *pointsBox) typeKey(m *model, name, text string) {
 		if b.in.s == "" && b.suggestion() != "" {
 			b.in = newInput(b.suggestion())
 			b.check()
-			return
+			return nil
 		}
 		b.in.key(name, text)
 	case "enter":
 		if b.check(); b.err != nil {
-			return
+			return nil
 		}
 		b.p.Match, b.p.Off = b.in.s, false
 		points := slices.Clone(b.points)
@@ -118,12 +123,13 @@ func (b *pointsBox) typeKey(m *model, name, text string) {
 			points = append(points, b.p)
 		}
 		b.typing, b.cur = false, b.at
-		b.set(m, points)
+		return b.set(m, points)
 	default:
 		if b.in.key(name, text) {
 			b.check()
 		}
 	}
+	return nil
 }
 
 // check compiles what is written, for each stage.
@@ -133,15 +139,26 @@ func (b *pointsBox) check() {
 	b.err = hold.Check(p)
 }
 
-// set puts the breakpoints to work.
-func (b *pointsBox) set(m *model, points []hold.Point) {
+// set puts the breakpoints to work and saves them.
+func (b *pointsBox) set(m *model, points []hold.Point) tea.Cmd {
 	if err := m.o.Hold.SetPoints(points); err != nil {
 		m.fail("breakpoints", err)
-		return
+		return nil
 	}
 	b.points = points
 	b.cur = max(0, min(b.cur, len(points)-1))
 	m.keepHeld(m.o.Hold.Held())
+	store := m.o.Points
+	if store == nil {
+		return nil
+	}
+	list := slices.Clone(points)
+	return m.crew.cmd(func() tea.Msg {
+		if err := store.Save(list); err != nil {
+			return toastMsg{false, "the breakpoints are at work, but not saved: " + err.Error()}
+		}
+		return nil
+	})
 }
 
 // suggestion is a filter that would hold what is like the flow under the cursor.
@@ -179,7 +196,14 @@ func (b *pointsBox) view(th *theme, w, h int) []string {
 		out = append(out, row(w).on(th.box).end())
 	}
 	if !b.typing {
-		return append(out, boxKeys(th, w, inPoints)...)
+		out = append(out, boxKeys(th, w, inPoints)...)
+		l := row(w).on(th.box)
+		if s := b.m.o.Points; s != nil && s.Path() != "" {
+			l.put(th.muted, "saved in ").text(th.muted, safe.Of(s.Path()))
+		} else {
+			l.put(th.muted, "kept until why403 ends")
+		}
+		return append(out, l.end())
 	}
 	l := row(w).on(th.box).put(th.muted, "hold ").left(th.accent, safe.Of(stages(b.p)), 22).put(th.muted, " that match")
 	out = append(out, l.end())

@@ -38,6 +38,7 @@ type dossier struct {
 	parent  *session.Row // of a replay
 	fixedBy flow.ID      // a replay of it that was accepted
 	tries   []session.Row
+	story   []chapter // nil: it is an exchange of its own
 	request document
 	answer  document
 	raw     bool
@@ -79,9 +80,13 @@ type inspector struct {
 	row    *session.Row // from the list, until more is loaded
 	held   *heldView    // nil: it does not wait
 	off    [tabCount]int
+	line   [tabCount]int // row of the cursor in the tabs that have one, see lined
+	path   pathFilter
 	checks bool // the checklist is open
 	raw    bool // bodies as sent
 	fold   int  // depth at which JSON is folded, see folds
+	diff   diffMode
+	nums   bool // lines of bodies have their numbers before them
 	search search
 	try    int // the attempt that the keys act on
 	// messages is how the tab of that name stands
@@ -101,7 +106,7 @@ func (v *inspector) show(id flow.ID) {
 		v.tab = tabWhy
 	}
 	v.messages = messageView{want: -1, otherwise: tabResponse}
-	v.off = [tabCount]int{}
+	v.off, v.line = [tabCount]int{}, [tabCount]int{}
 }
 
 // load takes in what a command gathered; ticks and places stay.
@@ -119,9 +124,7 @@ func (v *inspector) load(d *dossier) {
 		}
 	}
 	v.d = d
-	if v.fold != unfolded {
-		v.applyFold()
-	}
+	v.applyFold()
 	if !v.has(v.tab) {
 		v.tab = v.messages.otherwise
 	}
@@ -159,6 +162,10 @@ func (v *inspector) scroll(by int) {
 		v.d.compare.move(by)
 		return
 	}
+	if v.lined() {
+		v.moveLine(by)
+		return
+	}
 	v.off[v.tab] = max(0, min(v.off[v.tab]+by, v.rows-v.h))
 }
 
@@ -188,7 +195,7 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 		case v.tab == tabWhy:
 			return h.why(th, w, now)
 		case v.tab == tabRequest && h.Stage == filter.Requests, v.tab == tabResponse && h.Stage == filter.Responses:
-			return h.message(th, v.veil, v.raw)
+			return v.narrowed(th, h.message(th, v.veil, v.raw))
 		}
 	}
 	if s := d.shown; s != nil {
@@ -198,7 +205,7 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 	}
 	switch v.tab {
 	case tabDiff:
-		doc, top, end := d.compare.doc(th, d, w, focused)
+		doc, top, end := d.compare.doc(th, d, w, focused, v.besides(w))
 		off := &v.off[tabDiff]
 		if end > *off+v.h {
 			*off = end - v.h
@@ -208,11 +215,11 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 		}
 		return doc
 	case tabRequest:
-		return d.request
+		return v.narrowed(th, d.request)
 	case tabResponse:
-		return d.answer
+		return v.narrowed(th, d.answer)
 	case tabMessages:
-		return v.messagesDoc(focused)
+		return v.narrowed(th, v.messagesDoc(focused))
 	case tabTiming:
 		return timingDoc(th, d, w, now, zone)
 	case tabLogs:
@@ -221,7 +228,7 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 		v.try = max(0, min(v.try, len(d.tries)-1))
 		return attemptsDoc(th, d, w, v.try, focused)
 	}
-	return whyDoc(th, d, w, v.checks, now)
+	return whyDoc(th, d, v.veil, w, v.checks, now)
 }
 
 // view draws h rows of w cells, the first with the tabs.
@@ -241,8 +248,12 @@ func (v *inspector) view(th *theme, w, h int, focused bool, now time.Time, zone 
 	if top == 3 {
 		out = append(out, blank(w))
 	}
+	v.line[v.tab] = max(0, min(v.line[v.tab], v.rows-1))
 	for i := *off; i < v.rows && len(out) < h; i++ {
 		l := row(inner)
+		if focused && i == v.line[v.tab] && v.lined() {
+			l.on(th.cursor)
+		}
 		doc.draw(th, i, l)
 		drawn := l.end()
 		if v.search.text != "" {

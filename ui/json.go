@@ -8,7 +8,7 @@ import (
 
 // indentJSON breaks JSON into lines and indents it by two. Order, numbers, escapes and the bytes of
 // strings stay as they were sent. It looks at brackets and strings only, so that a text that was cut
-// can be read too; whether it is valid is for others to say. false: this is no JSON.
+// can be read too; whether it is valid is for others to say. false: this is no JSON, or it would become too long.
 func indentJSON(data []byte) ([]byte, bool) {
 	const deepest = 512
 	out := make([]byte, 0, len(data)+len(data)/2)
@@ -20,6 +20,9 @@ func indentJSON(data []byte) ([]byte, bool) {
 		}
 	}
 	for i := 0; i < len(data); {
+		if len(out) > len(data)+prettyLimit {
+			return nil, false
+		}
 		switch c := data[i]; c {
 		case ' ', '\t', '\n', '\r':
 			i++

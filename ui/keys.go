@@ -47,6 +47,13 @@ const (
 	toggleRaw
 	foldJSON
 	unfoldJSON
+	filterJSON
+	numberLines
+	diffView
+	storyBack
+	storyOn
+	foldStories
+	newRequest
 	zoom
 	toggleMouse
 	stageMode
@@ -77,6 +84,7 @@ const (
 	editShow
 	editRaw
 	editWhole
+	editParts
 	// what is held, and rules
 	showPoints
 	showHeld
@@ -118,6 +126,9 @@ const (
 	anywhere = inList | inInspector
 )
 
+// footLast is the order from which bindings stand in every footer, at its end.
+const footLast = 10
+
 // binding is one line of the help.
 type binding struct {
 	do    action
@@ -150,7 +161,10 @@ var bindings = []binding{
 	{pinpointIt, anywhere, []string{"p"}, "pinpoint", "find by experiment what decides: shows its plan first", "Refusal", 6},
 	{pick, anywhere, []string{"space"}, "mark", "mark the flow; in Diff, tick the difference", "Refusal", 0},
 	{compareMarked, anywhere, []string{"d"}, "diff", "compare with a marked flow, two marked ones, or the last success", "Refusal", 5},
+	{newRequest, anywhere, []string{"ctrl+n"}, "new request", "write a request from nothing; a curl command that is pasted opens here too", "Refusal", 0},
 	{partnerBefore, anywhere, []string{"["}, "earlier partner", "compare with an earlier success", "Refusal", 0},
+	{storyBack, anywhere, []string{"{"}, "step before", "go to the request that led to this one: its redirect, preflight or challenge", "Move", 0},
+	{storyOn, anywhere, []string{"}"}, "step after", "go to the request that this one led to", "Move", 0},
 	{partnerAfter, anywhere, []string{"]"}, "later partner", "compare with a later success", "Refusal", 0},
 
 	{copyTrue, anywhere, []string{"y"}, "copy", "copy as curl, URL, header, body, verdict", "Take away", 4},
@@ -163,9 +177,11 @@ var bindings = []binding{
 	{clearFlows, anywhere, []string{"ctrl+x"}, "clear all", "delete all flows that have ended, and overwrite them on disk", "Record", 0},
 
 	{filterFlows, anywhere, []string{"/"}, "filter", "show only flows that match", "Find", 8},
+	{foldStories, anywhere, []string{"F"}, "fold stories", "hide redirects, preflights and challenges behind the request that they led to, or show them", "Find", 0},
 	{sortFlows, anywhere, []string{"o"}, "sort", "sort the list by a column, or newest first", "Find", 0},
 	{listEndpoints, anywhere, []string{"E"}, "endpoints", "flows and refusals by endpoint", "Find", 0},
 	{searchTab, inInspector, []string{"s"}, "search", "look for text in this tab", "Find", 7},
+	{filterJSON, inInspector, []string{"$"}, "JSONPath", "show only the values of a JSON body that a JSONPath names", "Find", 7},
 	{nextHit, inInspector, []string{">"}, "next hit", "next place of the text looked for", "Find", 0},
 	{prevHit, inInspector, []string{"<"}, "previous hit", "previous place of it", "Find", 0},
 	{presetAll, anywhere, []string{"1"}, "all", "all flows", "Find", 0},
@@ -200,8 +216,10 @@ var bindings = []binding{
 
 	{chooseColumns, anywhere, []string{"C"}, "columns", "choose the columns of the list", "Look", 0},
 	{toggleRaw, anywhere, []string{"b"}, "raw body", "the body as it was sent, or made readable", "Look", 0},
-	{foldJSON, inInspector, []string{"-"}, "fold", "fold JSON one level more; a click on a line folds it alone", "Look", 0},
-	{unfoldJSON, inInspector, []string{"+", "="}, "unfold", "unfold JSON one level", "Look", 0},
+	{foldJSON, inInspector, []string{"-"}, "fold", "fold JSON, XML or HTML one level more; enter or a click folds one line alone", "Look", 0},
+	{unfoldJSON, inInspector, []string{"+", "="}, "unfold", "unfold one level", "Look", 0},
+	{numberLines, inInspector, []string{"#"}, "line numbers", "numbers before the lines of bodies", "Look", 0},
+	{diffView, inInspector, []string{"v"}, "side by side", "Diff side by side, or one below the other", "Look", 7},
 	{zoom, anywhere, []string{"z"}, "zoom", "give the focused pane the whole screen", "Look", 0},
 	{stageMode, anywhere, []string{"S"}, "stage mode", "mask secrets on the screen, to show it to others", "Look", 0},
 	{chooseTheme, anywhere, []string{"T"}, "theme", "choose the colours: dark, light, high contrast, none", "Look", 0},
@@ -224,6 +242,7 @@ var bindings = []binding{
 	{editExternal, inEditor, []string{"ctrl+e"}, "$EDITOR", "edit the body in $EDITOR", "Edit", 5},
 	{editRaw, inEditor, []string{"ctrl+x"}, "raw/form", "the whole request as one text, or as a form again", "Edit", 6},
 	{editWhole, inEditor, []string{"alt+e"}, "$EDITOR, whole", "edit the whole request in $EDITOR", "Edit", 0},
+	{editParts, inEditor, []string{"ctrl+p"}, "one by one", "query parameters, cookies or form fields of this field as a table", "Edit", 0},
 	{editUndo, inEditor, []string{"ctrl+z"}, "undo", "take back the last change", "Edit", 0},
 	{editShow, inEditor, []string{"ctrl+o"}, "show answer", "close the editor and go to the last answer", "Edit", 0},
 	{editReset, inEditor, []string{"ctrl+r"}, "reset", "back to the request as it was sent", "Edit", 7},

@@ -18,15 +18,16 @@ type list struct {
 	top   int      // index of the first row on the screen
 	h     int      // rows on the screen
 	// follow keeps the cursor on the newest row, until somebody moves it.
-	follow bool
-	newer  int     // rows that came since the cursor was moved
-	aim    flow.ID // where the cursor stood when the filter was set: it comes back when the scan finds it; 0: somebody has moved it
-	w      int     // cells of a row when it was drawn last
-	need   needs
-	held   map[flow.ID]hold.Held // flows that wait for a person
-	drawn  columns               // as they were drawn last
-	shown  columnSet
-	veil   *veil
+	follow  bool
+	newer   int     // rows that came since the cursor was moved
+	aim     flow.ID // where the cursor stood when the filter was set: it comes back when the scan finds it; 0: somebody has moved it
+	w       int     // cells of a row when it was drawn last
+	need    needs
+	held    map[flow.ID]hold.Held // flows that wait for a person
+	drawn   columns               // as they were drawn last
+	shown   columnSet
+	veil    *veil
+	stories *stories
 }
 
 func newList() list { return list{rows: newRows(), follow: true, shown: usualColumns} }

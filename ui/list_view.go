@@ -23,6 +23,9 @@ func (c *columns) header(th *theme, s sorting, w int) string {
 	if c.clock > 0 {
 		r.left(th.muted, safe.Of("time"), c.clock).gap(1)
 	}
+	if c.age > 0 {
+		r.right(th.muted, safe.Of("age"), c.age).gap(1)
+	}
 	name("method", byMethod, c.method)
 	name("st", byStatus, c.status)
 	name("host", byHost, c.host)
@@ -48,6 +51,10 @@ func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time
 	for i := l.top; i < min(l.top+h-1, l.len()); i++ {
 		r, _ := l.rows.get(l.at(i))
 		l.need.see(th, l.veil.row(r), now)
+		if r != nil && r.Kind != flow.Handshake && r.Kind != flow.Rejected {
+			_, why := l.why(th, l.veil.row(r), now)
+			l.need.why = max(l.need.why, why.Width())
+		}
 	}
 	c := l.need.columns(w, l.last, l.shown)
 	l.drawn = c
@@ -107,6 +114,9 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 	if c.clock > 0 {
 		out.left(th.muted, safe.Of(r.Start.In(zone).Format("15:04:05")), c.clock).gap(1)
 	}
+	if c.age > 0 {
+		out.right(th.muted, safe.Of(age(now.Sub(r.Start))), c.age).gap(1)
+	}
 	if r.Kind == flow.Handshake || r.Kind == flow.Rejected {
 		return special(out, th, r)
 	}
@@ -133,13 +143,56 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 		out.right(th.text, safe.Of(span(took(r, now))), c.took).gap(1)
 	}
 	out.gap(1)
-	ws, why := reason(th, r)
-	if h, ok := l.held[id]; ok {
-		ws, why = heldReason(th, h, now)
-	} else if r.Comment != "" && why.String() != safe.Of(r.Comment).String() {
+	ws, why := l.why(th, r, now)
+	return out.left(ws, why, c.why).end()
+}
+
+// why is what the last column says: the reason, the place in a story, the comment.
+func (l *list) why(th *theme, r *session.Row, now time.Time) (style, safe.Text) {
+	if h, ok := l.held[r.ID]; ok {
+		return heldReason(th, h, now)
+	}
+	s, why := reason(th, r)
+	switch ts, told := l.stories.told(th, r, l.folded()); {
+	case told.Empty():
+	case why.Empty() || r.Refused() && r.Verdict == nil && r.Status == 401:
+		s, why = ts, told
+	default:
+		why = safe.Join(why, safe.Of(" · "), told)
+	}
+	if r.Comment != "" && why.String() != safe.Of(r.Comment).String() {
 		why = safe.Join(why, safe.Of(" · "), safe.Of(r.Comment))
 	}
-	return out.left(ws, why, c.why).end()
+	return s, why
+}
+
+// folded reports whether steps of stories are hidden.
+func (l *list) folded() bool { return l.match != nil && l.match.folded != nil }
+
+// age is how long ago something was, in at most six cells.
+func age(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "now"
+	case d < time.Minute:
+		return strconv.Itoa(int(d.Seconds())) + " s"
+	case d < time.Hour:
+		return strconv.Itoa(int(d.Minutes())) + " min"
+	case d < 48*time.Hour:
+		return strconv.Itoa(int(d.Hours())) + " h"
+	}
+	return count(int64(d.Hours()/24)) + " d"
+}
+
+// aging is how soon the ages on the screen change.
+func (l *list) aging(now time.Time) time.Duration {
+	every := time.Minute
+	for i := l.top; i < min(l.top+l.h, l.len()); i++ {
+		if r, _ := l.rows.get(l.at(i)); r != nil && now.Sub(r.Start) < time.Minute {
+			return time.Second
+		}
+	}
+	return every
 }
 
 // mediaOf is the content type of the answer without its parameters.

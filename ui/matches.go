@@ -19,6 +19,8 @@ type matches struct {
 	sorted *order
 	// deep filters look into headers and bodies: what arrives is tried in a command.
 	deep bool
+	// folded hides flows that are steps in the story of a later one; nil: it hides none.
+	folded *stories
 	// old are those up to border, newest first, as the scan finds them; live those above, oldest first.
 	old, live []flow.ID
 	border    flow.ID // newest flow when the filter was set
@@ -83,6 +85,9 @@ func (m *matches) found(ids []flow.ID, keys []sortKey, next flow.ID) {
 
 // passes reports whether the filter lets a row through.
 func (m *matches) passes(r *session.Row, now time.Time) bool {
+	if m.folded != nil && m.folded.hides(r.ID) {
+		return false
+	}
 	return m.expr == nil || m.expr.Match(subject(r, now))
 }
 

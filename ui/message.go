@@ -18,6 +18,7 @@ type headDoc struct {
 	w     int
 	th    *theme
 	out   pieces
+	of    []int // the line of each row
 }
 
 func newHeadDoc(m *flow.Message) *headDoc {
@@ -60,7 +61,7 @@ func (d *headDoc) layout(th *theme, w int) {
 		return
 	}
 	d.th = th
-	d.w, d.out = w, nil
+	d.w, d.out, d.of = w, nil, nil
 	for i, line := range d.lines {
 		if len(line) == 0 {
 			continue
@@ -82,6 +83,9 @@ func (d *headDoc) layout(th *theme, w int) {
 			ps = append(ps, lit(th.warn, `\n`)) // a bare line feed ends the line: some parsers read it differently
 		}
 		d.out = append(d.out, fold(ps, w)...)
+		for len(d.of) < len(d.out) {
+			d.of = append(d.of, i)
+		}
 	}
 }
 
@@ -112,6 +116,9 @@ func messageDoc(th *theme, f *flow.Flow, m *flow.Message, raw bool) document {
 	docs = append(docs, pieces{nil}, bodyDoc(th, m, raw))
 	if m.Status == 0 && !raw {
 		docs = append(docs, wrapped{readings(th, f)})
+		if op, ok := operation(f); ok && op.Query != "" && op.Query != string(m.Body.Data) {
+			docs = append(docs, newTextDoc([]byte(op.Query), false))
+		}
 	}
 	if len(m.Trailers) > 0 {
 		docs = append(docs, pieces{nil, {lit(th.muted, "trailers")}}, newHeadDoc(&flow.Message{Head: trailers(m)}))
@@ -176,4 +183,5 @@ func (m *model) bodyCame(b bodyMsg) {
 	default:
 		d.answer = b.doc
 	}
+	m.inspector.applyFold() // what is read whole is folded as its beginning was
 }

@@ -43,6 +43,10 @@ type model struct {
 	marks    []flow.ID           // marked in this run, oldest first
 	partners map[flow.ID]flow.ID // what Diff compares with, where somebody chose
 
+	stories *stories
+	telling bool // a command looks for steps of stories
+	folded  bool // stories are folded in the list
+
 	focus    place
 	opened   bool // narrow screens: the inspector is shown
 	zoomed   bool
@@ -70,8 +74,9 @@ func newModel(ctx context.Context, o Options) *model {
 	o = o.withDefaults()
 	m := &model{
 		o: o, ctx: ctx, looks: looks{wanted: o.Theme}, th: dark(), now: o.Now(), focus: inList, mouse: true,
-		list: newList(), tries: map[flow.ID][]flow.ID{}, partners: map[flow.ID]flow.ID{},
+		list: newList(), tries: map[flow.ID][]flow.ID{}, partners: map[flow.ID]flow.ID{}, stories: newStories(),
 	}
+	m.list.stories = m.stories
 	m.th = m.looks.theme(o.Getenv)
 	m.rev = o.Feed.Rev() // before the counts: what comes between is told again
 	m.firstRev = m.rev
@@ -129,6 +134,12 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.dossierCame(msg)
 	case bodyMsg:
 		m.bodyCame(msg)
+	case pathMsg:
+		m.pathCame(msg)
+	case fieldsMsg:
+		m.fieldsCame(msg)
+	case storyMsg:
+		m.storyCame(msg)
 	case messageMsg:
 		m.messageCame(msg)
 	case sentMsg:
@@ -198,6 +209,8 @@ func (m *model) key(name, text string) tea.Cmd {
 		return m.filterKey(name, text)
 	case m.inspector.search.open:
 		return m.searchKey(name, text)
+	case m.inspector.path.open:
+		return m.pathKey(name, text)
 	case m.editor != nil:
 		return m.editorKey(name, text)
 	}
@@ -215,6 +228,8 @@ func (m *model) paste(text string) tea.Cmd {
 		return m.filterKey("", text)
 	case m.inspector.search.open:
 		return m.searchKey("", text)
+	case m.inspector.path.open:
+		return m.pathKey("", text)
 	case m.editor != nil:
 		m.editor.paste(text)
 	default:
@@ -241,6 +256,12 @@ func (m *model) more() tea.Cmd {
 	if side, ok := m.inspector.lacking(); ok {
 		m.inspector.d.full[side] = true
 		cmds = append(cmds, m.complete(side))
+	}
+	if t := m.inspector.wantsPath(); t != nil {
+		cmds = append(cmds, m.findPath(t))
+	}
+	if cmd := m.findStories(); cmd != nil {
+		cmds = append(cmds, cmd)
 	}
 	if v := &m.inspector; v.messages.open != nil && v.messages.raw != v.raw {
 		cmds = append(cmds, m.openMessage(v.messages.want))
@@ -282,8 +303,10 @@ func (m *model) pulse() time.Duration {
 		return 200 * time.Millisecond
 	case m.toast.shown(m.now):
 		return 500 * time.Millisecond
-	case m.spark.busy(m.now):
+	case m.spark.busy(m.now) || m.stories.waiting():
 		return time.Second
+	case m.list.shown&ageColumn != 0 && m.list.last > 0:
+		return m.list.aging(m.now)
 	}
 	return 0
 }

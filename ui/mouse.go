@@ -28,9 +28,7 @@ func (m *model) click(x, y int, left bool) tea.Cmd {
 		}
 		v := &m.inspector
 		if i := y - l.inspector.y - (l.inspector.h - v.h); i >= 0 {
-			if f := v.body(); f != nil {
-				f.toggle(i + v.off[v.tab])
-			}
+			m.clicked(i + v.off[v.tab])
 		}
 	case y == l.filter.y:
 		m.openFilter()

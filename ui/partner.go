@@ -181,7 +181,7 @@ func (m *model) compareMarked() {
 	}
 	if m.list.match != nil {
 		m.rescan()
-		m.sorting = sorting{}
+		m.sorting, m.folded = sorting{}, false
 		m.list.filter(nil) // both may be hidden
 	}
 	m.list.place(a)
@@ -193,6 +193,9 @@ func (m *model) compareMarked() {
 func comparison(f, partner *flow.Flow, learned *diff.Learned) compare {
 	df := diff.CompareWith(f, partner, learned)
 	c := compare{changes: df.Changes}
+	for _, ch := range df.Changes {
+		c.notes = append(c.notes, learned.Says(ch, partner.ID))
+	}
 	var muted, same []string
 	for i, x := range df.Muted {
 		if i == 12 {

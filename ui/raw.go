@@ -285,7 +285,7 @@ func (e *editor) rawState(th *theme, w int) string {
 		}
 	}
 	for i := range g.heads {
-		if old := expired(g.heads[i].value.s, e.now); old != "" && !g.heads[i].off {
+		if old := expired(g.heads[i].name.s, g.heads[i].value.s, e.now); old != "" && !g.heads[i].off {
 			l.gap(2).text(th.warn, safe.Join(safe.Of("! "), safe.Of(g.heads[i].name.s), safe.Of(" "+old)))
 		}
 	}

@@ -40,11 +40,24 @@ func readings(th *theme, f *flow.Flow) pieces {
 		}
 		section("token in "+t.Where, tokenRows(th, t.Token, f.Times.Start))
 	}
-	media, _ := decode.MediaType(m.Header)
-	if op, ok := decode.GraphQL(m.Method, f.Query(), media, m.Body.Data); ok {
-		section("GraphQL", pieces{{said(th.verb, " "+firstOf(op.Type, "operation")), said(th.accent, " "+firstOf(op.Name, "without a name"))}})
+	if op, ok := operation(f); ok {
+		row := []piece{said(th.verb, " "+firstOf(op.Type, "operation")), said(th.accent, " "+firstOf(op.Name, "without a name"))}
+		if op.Batch > 1 {
+			row = append(row, said(th.muted, ", the first of "+count(int64(op.Batch))+" in this request"))
+		}
+		section("GraphQL", pieces{row})
 	}
 	return out
+}
+
+// operation is the GraphQL operation that f asks for.
+func operation(f *flow.Flow) (decode.Operation, bool) {
+	media, _ := decode.MediaType(f.Request.Header)
+	body := f.Request.Body.Data
+	if text, _, err := decode.Content(f.Request, bodyLimit); err == nil {
+		body = text
+	}
+	return decode.GraphQL(f.Request.Method, f.Query(), media, body)
 }
 
 // pairRows are names and values in two columns.

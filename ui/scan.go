@@ -76,7 +76,7 @@ func lookAtRows(ctx context.Context, feed Feed, match *matches, next flow.ID, no
 			return msg
 		}
 		for i := len(rows) - 1; i >= 0; i-- {
-			if r := &rows[i]; r.ID <= hi && match.passes(r, now) {
+			if r := &rows[i]; r.ID <= hi && match.passes(r, now) && !match.hidden(ctx, feed, r, now) {
 				msg.take(match, r)
 			}
 		}
@@ -97,7 +97,7 @@ func lookIntoFlows(ctx context.Context, feed Feed, match *matches, next flow.ID,
 	msg.err = feed.Back(ctx, msg.next+1, next, most, func(r *session.Row, f *flow.Flow) bool {
 		s := subject(r, now)
 		s.Flow, s.Process = f, f.Conn.Process
-		if match.expr.Match(s) {
+		if match.expr.Match(s) && !match.hidden(ctx, feed, r, now) {
 			msg.take(match, r)
 		}
 		for _, m := range []*flow.Message{f.Request, f.Response} {
@@ -113,10 +113,22 @@ func lookIntoFlows(ctx context.Context, feed Feed, match *matches, next flow.ID,
 	return msg
 }
 
+// hidden reports whether a row is folded away: it is a step in the story of a later one.
+func (m *matches) hidden(ctx context.Context, feed Feed, r *session.Row, now time.Time) bool {
+	if m.folded == nil || !leads(r) {
+		return false
+	}
+	st, _ := m.folded.resolve(ctx, feed, r.ID, feed.Last(), now)
+	return st.to != 0
+}
+
 // fits is the filter as a function, for commands that look at single rows.
 func (m *matches) fits(ctx context.Context, feed Feed, now time.Time) func(*session.Row) bool {
 	expr, deep := m.expr, m.deep
 	return func(r *session.Row) bool {
+		if m.hidden(ctx, feed, r, now) {
+			return false
+		}
 		if expr == nil {
 			return true
 		}

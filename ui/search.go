@@ -230,7 +230,7 @@ func (m *model) seekText(from int, down bool) {
 		s.row = -1
 		return
 	}
-	s.row = r
+	s.row, v.line[v.tab] = r, r
 	if r < v.off[v.tab] || r >= v.off[v.tab]+v.h {
 		v.off[v.tab] = max(0, r-v.h/3)
 	}

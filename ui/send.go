@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,7 +27,9 @@ type (
 		row     session.Row
 		partner *flow.Flow
 		compare compare
-		err     error
+		// accepted are further accepted requests to the endpoint, to offer what they have
+		accepted []*flow.Flow
+		err      error
 	}
 	// fixMsg is a verdict's fix applied to its flow, to be shown and sent.
 	fixMsg struct {
@@ -107,9 +110,28 @@ func (m *model) askEditor() tea.Cmd {
 		msg.partner, msg.compare = d.partner, d.compare
 	}
 	return m.crew.cmd(func() tea.Msg {
-		msg.f, msg.err = whole(ctx, feed, id)
+		if msg.f, msg.err = whole(ctx, feed, id); msg.err == nil {
+			msg.accepted = acceptedLike(ctx, feed, &msg.row)
+		}
 		return msg
 	})
+}
+
+// acceptedLike are the newest accepted requests to the endpoint of a row, at most learnFrom.
+func acceptedLike(ctx context.Context, feed Feed, r *session.Row) []*flow.Flow {
+	rows, err := feed.History(ctx, r.Endpoint, feed.Last()+1, 3*learnFrom)
+	if err != nil {
+		return nil
+	}
+	var flows []*flow.Flow
+	for i := range rows {
+		if len(flows) < learnFrom && succeeded(&rows[i]) && rows[i].ID != r.ID {
+			if f, err := feed.Flow(ctx, rows[i].ID); err == nil && f.Request != nil {
+				flows = append(flows, f)
+			}
+		}
+	}
+	return flows
 }
 
 func (m *model) openEditor(msg editorMsg) {
@@ -119,6 +141,10 @@ func (m *model) openEditor(msg editorMsg) {
 	}
 	m.editor = newEditor(msg.f, msg.f.Request.Body.Data, msg.row, msg.partner, msg.compare)
 	m.editor.veil = m.veil
+	m.editor.accepted = msg.accepted
+	if p := msg.partner; p != nil && p.Request != nil && !slices.ContainsFunc(msg.accepted, func(f *flow.Flow) bool { return f.ID == p.ID }) {
+		m.editor.accepted = append([]*flow.Flow{p}, msg.accepted...)
+	}
 	m.arrange()
 }
 
@@ -140,6 +166,8 @@ func (m *model) editorKey(name, text string) tea.Cmd {
 		e.toggleRaw()
 	case editWhole:
 		return m.externalWhole()
+	case editParts:
+		m.openParts()
 	case editSend:
 		if !e.fromRaw() {
 			return nil

@@ -75,7 +75,7 @@ func (c *columns) under(x int) (sortBy, bool) {
 	for _, col := range []struct {
 		w  int
 		by sortBy
-	}{{c.id, byNumber}, {c.clock, byNumber}, {c.method, byMethod}, {c.status, byStatus}, {c.host, byHost}, {c.path, byPath}, {c.size, bySize}, {c.kind, byType}, {c.took, byTook}, {c.why + 1, byWhy}} {
+	}{{c.id, byNumber}, {c.clock, byNumber}, {c.age, byNumber}, {c.method, byMethod}, {c.status, byStatus}, {c.host, byHost}, {c.path, byPath}, {c.size, bySize}, {c.kind, byType}, {c.took, byTook}, {c.why + 1, byWhy}} {
 		if col.w == 0 {
 			continue
 		}

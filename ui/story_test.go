@@ -323,9 +323,9 @@ func TestQuitAsksWhenSomethingIsUnderWay(t *testing.T) {
 
 func TestWelcome(t *testing.T) {
 	s := play(t, newFake(), 140, 40)
-	s.sees("Send something through the proxy.", "export HTTPS_PROXY=http://127.0.0.1:8403", "--cacert /home/me/.local/state/why403/ca.pem", "why403 demo")
+	s.sees("Send something through the proxy.", "why403 run -- npm test", `eval "$(why403 env)"`, "certificate authority: not trusted by this system", "why403 ca install", "--cacert /home/me/.local/state/why403/ca.pem", "why403 demo")
 	s.press("1")
-	if !strings.HasPrefix(s.clip.text, "export HTTPS_PROXY=http://127.0.0.1:8403") {
+	if s.clip.text != "why403 run -- npm test" {
 		t.Errorf("copied %q", s.clip.text)
 	}
 	s.feed.done(request(0, "GET", "https://a.test/x", ""), time.Millisecond, response(200, "OK", "", ""))

@@ -164,6 +164,9 @@ func (m *model) header(w int) string {
 	if n := len(m.held); n > 0 {
 		l.gap(3).text(th.warn, safe.Of(heldCount(n)))
 	}
+	if n := m.pointsOn(); n > 0 && len(m.held) == 0 {
+		l.gap(3).text(th.warn, safe.Of(plural(int64(n), "breakpoint"))).put(th.muted, " on")
+	}
 	if n := m.o.Rules.On(); n > 0 { // nobody is to wonder who changes things
 		l.gap(3).text(th.warn, safe.Of(plural(int64(n), "rule"))).put(th.muted, " on")
 	}
@@ -226,6 +229,8 @@ func (m *model) footer(w int) string {
 	switch {
 	case m.inspector.search.open:
 		return m.searchLine(w)
+	case m.inspector.path.open:
+		return m.pathLine(w)
 	case m.filter.open:
 		return m.suggestions(w)
 	case m.editor != nil:
@@ -234,19 +239,54 @@ func (m *model) footer(w int) string {
 		return l.put(th.key, keyOf(showHelp)).put(th.muted, " keys   ").put(th.key, keyOf(quit)).put(th.muted, " quit").end()
 	}
 	m.heldKeys(l)
-	for n := 1; n <= 12; n++ {
-		for i := range bindings {
-			b := &bindings[i]
-			if b.foot != n || b.where&in == 0 || len(b.keys) == 0 || b.do == applyFix && !m.fixable() || (b.do == editReplay || b.do == replay) && m.sendable() != "" || b.do == pinpointIt && m.pinpointable() != "" {
-				continue
-			}
-			if l.room() < len(b.keys[0])+len(b.name)+3 {
-				return l.end()
-			}
-			l.text(th.key, safe.Of(b.keys[0])).gap(1).put(th.muted, b.name).gap(2)
-		}
+	for _, b := range m.footed(in, w-l.w) {
+		l.text(th.key, safe.Of(b.keys[0])).gap(1).put(th.muted, b.name).gap(2)
 	}
 	return l.end()
+}
+
+// footed are the bindings that the footer names in w cells: the last two, which lead to all others, always.
+func (m *model) footed(in place, w int) []*binding {
+	var list, last []*binding
+	cells := func(b *binding) int { return len(b.keys[0]) + len(b.name) + 3 }
+	for n := 1; n <= footLast+1; n++ {
+		for i := range bindings {
+			b := &bindings[i]
+			if b.foot != n || b.where&in == 0 || len(b.keys) == 0 || !m.useful(b.do) {
+				continue
+			}
+			if n >= footLast {
+				last = append(last, b)
+				w -= cells(b)
+				continue
+			}
+			list = append(list, b)
+		}
+	}
+	for i, b := range list {
+		if w -= cells(b); w < -1 { // nothing follows the last one
+			list = list[:i]
+			break
+		}
+	}
+	return append(list, last...)
+}
+
+// useful reports whether an action can do something here and now.
+func (m *model) useful(a action) bool {
+	switch a {
+	case applyFix:
+		return m.fixable()
+	case editReplay, replay:
+		return m.sendable() == ""
+	case pinpointIt:
+		return m.pinpointable() == ""
+	case filterJSON:
+		return jsonIn(m.inspector.whole()) != nil
+	case diffView:
+		return m.inspector.tab == tabDiff && m.inspector.d != nil && m.inspector.d.partner != nil
+	}
+	return true
 }
 
 func (m *model) fixable() bool {

@@ -21,15 +21,15 @@ func (m *model) ways() []way {
 		return nil
 	}
 	proxy := "http://" + m.o.Listen
-	ws := []way{{"1", "this shell", "export HTTPS_PROXY=" + proxy + " HTTP_PROXY=" + proxy, "in a shell where you start what is refused; undo with: unset HTTPS_PROXY HTTP_PROXY"}}
-	ca := m.o.CA.Path
-	if ca != "" {
-		ws = append(ws,
-			way{"2", "curl", "curl --proxy " + proxy + " --cacert " + quote(ca) + " https://example.com/", "one request through here, trusting our certificates for this one command"},
-			way{"3", "what trusts no new CA", "export SSL_CERT_FILE=" + quote(ca) + " NODE_EXTRA_CA_CERTS=" + quote(ca) + " REQUESTS_CA_BUNDLE=" + quote(ca), "Go, Ruby, OpenSSL, Node and Python read the CA from these"},
-		)
+	ws := []way{
+		{"1", "one command", "why403 run -- npm test", "sets proxy and CA for its runtime (Node, Python, Java, Go, Ruby, PHP, curl …); its traffic shows here"},
+		{"2", "a browser that trusts us", "why403 browser https://app.example", "a throw-away profile; your own browser stays as it is"},
+		{"3", "this shell", `eval "$(why403 env)"`, "all that is started in it from then on; undo with why403_off"},
+	}
+	if ca := m.o.CA.Path; ca != "" {
+		ws = append(ws, way{"4", "by hand", "curl --proxy " + proxy + " --cacert " + quote(ca) + " https://example.com/", "any client that takes a proxy and a CA certificate"})
 	} else {
-		ws = append(ws, way{"2", "curl", "curl --proxy " + proxy + " http://example.com/", "one request through here"})
+		ws = append(ws, way{"4", "by hand", "curl --proxy " + proxy + " http://example.com/", "any client that takes a proxy"})
 	}
 	return ws
 }
@@ -80,12 +80,29 @@ func (m *model) welcome(w, h int) []string {
 	if len(out)+3 < h {
 		add(row(w))
 	}
-	add(row(w).gap(in).put(th.muted, "or watch it happen: ").put(th.accent, "why403 demo").put(th.muted, "   ·   ").put(th.key, keyOf(showHelp)).put(th.muted, " keys"))
+	add(row(w).gap(in).put(th.muted, "or watch it happen: ").put(th.accent, "why403 demo").put(th.muted, "   ·   ").put(th.key, keyOf(newRequest)).put(th.muted, " a request of your own   ·   ").put(th.key, keyOf(showHelp)).put(th.muted, " keys"))
+	if len(out)+2 < h {
+		m.authority(row(w).gap(in), add)
+	}
 	if len(out)+3 < h {
 		add(row(w))
 		add(row(w).gap(in).text(th.muted, safe.Of(m.reach())))
 	}
 	return out
+}
+
+// authority says how it stands with our certificates.
+func (m *model) authority(l *line, add func(*line)) {
+	th, ca := m.th, &m.o.CA
+	l.put(th.muted, "certificate authority: ")
+	switch {
+	case ca.Ephemeral:
+		add(l.put(th.text, "in memory, for this run"))
+	case ca.Trusted:
+		add(l.put(th.good, "trusted by this system"))
+	case ca.Path != "" && ca.Ask == nil:
+		add(l.put(th.warn, "not trusted by this system").put(th.muted, "; 1 2 3 need no trust, for all else: ").put(th.accent, "why403 ca install"))
+	}
 }
 
 func (m *model) reach() string {

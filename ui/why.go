@@ -26,12 +26,13 @@ var who = map[inspect.Name]string{
 }
 
 // whyDoc is the tab Why. checks opens the checklist.
-func whyDoc(th *theme, d *dossier, w int, checks bool, now time.Time) pieces {
+func whyDoc(th *theme, d *dossier, v *veil, w int, checks bool, now time.Time) pieces {
 	p := &writer{w: w}
 	r := &d.row
 	switch {
 	case d.exp != nil && d.exp.Refused && d.exp.Verdict != nil:
-		verdict(th, p, d, checks)
+		verdict(th, p, d, v, checks)
+		return p.out
 	case r.Kind == flow.Handshake:
 		handshake(th, p, r)
 	case r.Kind == flow.Tunnel:
@@ -70,10 +71,11 @@ func whyDoc(th *theme, d *dossier, w int, checks bool, now time.Time) pieces {
 	default:
 		accepted(th, p, d)
 	}
+	tell(th, p, d, v)
 	return p.out
 }
 
-func verdict(th *theme, p *writer, d *dossier, checks bool) {
+func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 	v := d.exp.Verdict
 	title := who[v.Layer]
 	if title == "" {
@@ -143,6 +145,7 @@ func verdict(th *theme, p *writer, d *dossier, checks bool) {
 	}
 	simulated(th, p, d.exp.WAF)
 	lives(th, p, d.exp.Credentials)
+	tell(th, p, d, stage)
 	if len(d.exp.Checklist) > 0 {
 		p.blank()
 		checklist(th, p, d.exp.Checklist, checks)

@@ -18,7 +18,7 @@ import (
 const maxConfig = 1 << 20 // bytes of a configuration file
 
 // sections are keys of the configuration that are no flags: their readers take them from the same file.
-var sections = []string{"rules", "keys"}
+var sections = []string{"rules", "keys", "breakpoints"}
 
 // configPath is the configuration file: $WHY403_CONFIG, else
 // why403/config.yaml in the user's configuration folder. named tells that the

@@ -119,7 +119,7 @@ inject-request-id: true
 max-body: 16MB
 ` + "```" + `
 
-Two keys are no flags: ` + "`rules`, a list of [rewrite rules](rewrite.md), and `keys`" + `, for the keys of the screen: the name of an action, of
+Three keys are no flags: ` + "`rules`, a list of [rewrite rules](rewrite.md), `breakpoints`, what the screen holds, and `keys`" + `, for the keys of the screen: the name of an action, of
 [the list](keys.md), with the key or keys that it is to have, or ` + "`[]`" + ` for none.
 
 ` + "```yaml" + `

@@ -86,6 +86,13 @@ func wantsTerminal(std stdio) error {
 // show serves and shows until the user leaves or ctx ends. beside, if given,
 // runs along with it.
 func (s *stack) show(ctx context.Context, beside func(context.Context) error) error {
+	points, file, err := breakpoints(os.LookupEnv)
+	if err != nil {
+		return err
+	}
+	if err := s.gate.SetPoints(points); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	work := make(chan error, 2)
@@ -95,7 +102,7 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		running++
 		go func() { work <- beside(ctx) }()
 	}
-	err := runUI(ctx, ui.Options{
+	o := ui.Options{
 		Feed:   s.store,
 		Sender: sendAgain{s},
 		IsItMe: func(ctx context.Context, f *flow.Flow) pinpoint.Me {
@@ -111,7 +118,11 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		CA:          s.trust(),
 		Columns:     s.columns.Columns,
 		Theme:       s.columns.theme.Theme,
-	})
+	}
+	if file != nil {
+		o.Points = file
+	}
+	err = runUI(ctx, o)
 	stop()
 	for range running {
 		if e := <-work; err == nil && !errors.Is(e, context.Canceled) {
