@@ -206,10 +206,14 @@ func (c *Case) verdict(f Finding, who answerer) Verdict {
 		Headline: cmp.Or(f.Headline, info.Title), Summary: sentence(f.Summary), NextStep: sentence(cmp.Or(f.NextStep, info.Next)),
 		Checklist: f.Items, Evidence: f.Evidence, Fix: f.Fix,
 	}
-	if v.Vendor == "" && (v.Layer == "" || v.Layer == who.layer) && who.id != "" && !f.Nobody {
+	if v.Vendor == "" && (v.Layer == "" || v.Layer == who.layer) && who.id != "" {
 		v.Vendor = Name(who.id)
 	}
-	if v.Layer == "" && !f.Nobody {
+	switch {
+	case v.Layer != "":
+	case f.Nobody:
+		v.Layer = who.layer
+	default:
 		v.Layer = c.layerOf(f, who)
 	}
 	if v.Checklist == nil {

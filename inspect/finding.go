@@ -42,7 +42,7 @@ type Finding struct {
 	// Adds marks one that says more about what another finding of the same cause says: its summary
 	// and next step are added to those.
 	Adds bool
-	// Nobody marks a possibility for which nobody in particular is known: no layer and no product are named.
+	// Nobody marks a possibility that shows nothing of who refused: no other layer or product is named than who answered.
 	Nobody bool
 }
 

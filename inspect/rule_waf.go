@@ -15,7 +15,7 @@ var coreRuleSet = &Rule{
 	Name: "core-rule-set", Cause: WAFRule, Title: "the Core Rule Set takes offence at the request", Item: 9,
 	Doc: `The request is run through the OWASP Core Rule Set 4.25 in Coraza 3.8, here, as a fresh installation has it: paranoia level 1, refusal from an anomaly score of 5 on; rules of level 2 are told as such. ModSecurity, Coraza and several cloud firewalls use this rule set or an older one.
 Where the answer or a log shows that a firewall refused, the rules that fire tell what it most likely took offence at, and on which bytes; a rule that the log names itself is confirmed. Rules that fire for the accepted request of the endpoint as well explain nothing.
-Where nothing shows a firewall, and the answer is the stock page of a server, this is a possibility and a next step. It never names a product.`,
+Where nothing shows a firewall, and the answer is the stock page of a server, this is a possibility and a next step. It names nobody but who answered.`,
 	Run: func(c *Case) []Finding {
 		switch {
 		case c.WAF == nil:
@@ -156,6 +156,10 @@ func (c *Case) suspected() (Finding, bool) {
 	hits = preciseFirst(hits)
 	f := because("nothing shows that a firewall refused; if there is one with the %s, it flags this: %s", s.Short(), inWords(hits)).Of(hits[0].causeOf()).On(ByHabit)
 	f.Nobody = true
+	if s.Accepted != nil && f.Cause == WAFRule {
+		// The accepted request has nothing of the kind: then it may stand for itself.
+		f = f.On(ByDifference).Titled("perhaps a firewall's rule on content")
+	}
 	for _, h := range mainHits(hits) {
 		f = f.Quote(evidenceOf(h))
 	}
