@@ -40,7 +40,7 @@ func (c *Case) attribute() answerer {
 
 func (c *Case) attributed() answerer {
 	for _, h := range c.hits() {
-		if h.Logged || h.Elsewhere || h.Anybody {
+		if h.Logged || h.Elsewhere || h.Anybody || h.Reported {
 			continue
 		}
 		return fromHit(h)

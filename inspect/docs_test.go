@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -27,6 +29,33 @@ func TestRulesDoc(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s is stale: run go test ./inspect -update", rulesDoc)
 	}
+}
+
+const verdictDoc = "../docs/verdict.md"
+
+var sourcesSentence = regexp.MustCompile(`(?m)^Of the \d+ decisions.*$`)
+
+// TestVerdictDoc keeps the count of sources in docs/verdict.md true.
+func TestVerdictDoc(t *testing.T) {
+	page, err := os.ReadFile(verdictDoc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		page = sourcesSentence.ReplaceAllLiteral(page, []byte(countSources()))
+		if err := os.WriteFile(verdictDoc, page, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := string(sourcesSentence.Find(page)); got != countSources() {
+		t.Errorf("%s is stale: run go test ./inspect -update\n got %s\nwant %s", verdictDoc, got, countSources())
+	}
+}
+
+func countSources() string {
+	all, checked, unverified := vendors.Sources()
+	return fmt.Sprintf("Of the %d decisions in the product files, %d were compared with their source or with recorded answers; %d were looked for and not found, and are never certain; the other %d name a source that has not been compared yet.",
+		all, checked, unverified, all-checked-unverified)
 }
 
 func rulesPage() []byte {
@@ -53,7 +82,7 @@ func rulesPage() []byte {
 		}
 		fmt.Fprintf(&b, "\n\n%s\n", r.Doc)
 	}
-	fmt.Fprintf(&b, "\n## Products\n\n%d products are known by what marks their decisions, not by their presence in the path.\n\n| product | id | layer | decisions | causes |\n|---|---|---|---|---|\n", len(vendors.All()))
+	fmt.Fprintf(&b, "\n## Products\n\n%d products are known by what marks their decisions, not by their presence in the path. %s\n\n| product | id | layer | decisions | compared | not found | causes |\n|---|---|---|---|---|---|---|\n", len(vendors.All()), countSources())
 	for _, v := range vendors.All() {
 		var ids []string
 		seen := map[string]bool{}
@@ -67,9 +96,18 @@ func rulesPage() []byte {
 		if v.Site != "" {
 			name = "[" + name + "](" + v.Site + ")"
 		}
-		fmt.Fprintf(&b, "| %s | `%s` | %s | %d | %s |\n", name, v.ID, v.Layer, len(v.Decisions), strings.Join(ids, ", "))
+		all, checked, unverified := v.Sources()
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %d | %d | %s | %s |\n", name, v.ID, v.Layer, all, checked, some(unverified), strings.Join(ids, ", "))
 	}
 	return b.Bytes()
+}
+
+// some is a count, and nothing where there is none: it is what the eye looks for.
+func some(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }

@@ -225,8 +225,8 @@ ownership                   This order is not associated with your account
 insufficient-scope          Token scopes do not include orders:write
 feature-disabled            Public signup is disabled. Contact an administrator.
 wrong-credentials           Invalid transaction pin
-step-up-required            Email not verified.
-step-up-required            EMAIL_NOT_VERIFIED
+state-restriction           Email not verified.
+state-restriction           EMAIL_NOT_VERIFIED
 step-up-required            Please confirm your password to continue.
 state-restriction           Device revoked
 host-mismatch               forbidden: untrusted Host header

@@ -51,7 +51,7 @@ func (c *Case) refused() bool {
 	if c.silent() {
 		return false
 	}
-	return slices.ContainsFunc(c.hits(), func(h vendors.Hit) bool { return !h.Elsewhere }) || c.softly()
+	return slices.ContainsFunc(c.hits(), func(h vendors.Hit) bool { return !h.Elsewhere && !h.Reported }) || c.softly()
 }
 
 // softStatuses are those under which applications refuse what others answer

@@ -72,10 +72,25 @@ func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 			return Finding{}, false
 		}
 		c.inContext(&f)
+		if !logLine && c.said().json != nil {
+			switch {
+			case quotedPage.MatchString(p.text):
+				f.Confidence = min(f.Confidence, flow.Possible) // a page inside a document is what another server answered
+			case reports.MatchString(p.words):
+				f.Confidence = min(f.Confidence, flow.Likely)
+			}
+		}
 		return f, f.Confidence > 0
 	}
 	return Finding{}, false
 }
+
+// quotedPage marks an HTML page in the text of a document, reports the words
+// in which an application tells what another server answered to it.
+var (
+	quotedPage = regexp.MustCompile(`(?i)<(!doctype html|html|head|body)\b`)
+	reports    = regexp.MustCompile(`\b(upstream|downstream|partner|remote|third party|backend|provider) (\w+ ){0,4}(answered|returned|responded|replied|rejected|refused|failed)\b|\b(answered|returned|responded|replied|failed) (with )?(an? )?(http )?(status )?(code )?(error )?[45]\d\d\b`)
+)
 
 // inLogs are the causes for which words in a log line are believed; the others
 // occur in paths and messages of all kinds.
@@ -203,7 +218,7 @@ func (c *Case) grpcFinding(explained bool) (Finding, bool) {
 // decided reports whether the answer itself carries a product's decision.
 func (c *Case) decided() bool {
 	for _, h := range c.hits() {
-		if !h.Logged && !h.Elsewhere && h.Confidence != "possible" {
+		if !h.Logged && !h.Elsewhere && !h.Reported && h.Confidence != "possible" {
 			return true
 		}
 	}

@@ -53,6 +53,12 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 	for _, q := range h.Quotes {
 		f = f.Quote(Evidence(q))
 	}
+	if h.Reported {
+		f.Summary = "the answer reports what another server said, in the words of " + v.Name + ": " + say
+		f.Vendor, f.Layer, f.Confidence, f.Basis = "", "", flow.Possible, ByHabit
+		f.NextStep = "The application asked another server and was refused there: look in its log for the request that it made"
+		return f
+	}
 	if h.Anybody {
 		f.Summary, f.Vendor, f.Layer = "the answer says: "+say, "", ""
 		f.NextStep, f.Basis = "", BySentence

@@ -38,6 +38,9 @@ func TestVendorFiles(t *testing.T) {
 				if d.Other != "" && vendors.ByID(d.Other) == nil {
 					t.Errorf("decision %s: vendor %q is none", d.Cause, d.Other)
 				}
+				if d.Unverified && (d.Confidence == "certain" || d.Checked != "") {
+					t.Errorf("decision %s: %q is not found in its source, and is %s and checked %q", d.Cause, d.Say, d.Confidence, d.Checked)
+				}
 				if len(d.Conds) == 0 {
 					t.Errorf("decision %s holds always", d.Cause)
 				}

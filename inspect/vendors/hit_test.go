@@ -91,3 +91,32 @@ func TestNearLine(t *testing.T) {
 		}
 	}
 }
+
+// TestReported: what a page of a firewall says inside the text of a JSON
+// document is an application's report, not that firewall's answer.
+func TestReported(t *testing.T) {
+	s := products(t, map[string]string{"acme": "name Acme\nlayer cdn-waf\ndecision waf-rule certain\n  from x\n  body \"Blocked by Acme.\"\n"})[0]
+	for body, want := range map[string]bool{
+		`Blocked by Acme.`:                                                                                     false,
+		`{"message":"Blocked by Acme."}`:                                                                       false,
+		`{"message":"Blocked by Acme. The incident is 77."}`:                                                   false,
+		`{"error":"the upstream answered 403: Blocked by Acme."}`:                                              true,
+		`{"a":[1,{"b":"request failed with status code 403, \"Blocked by Acme.\""}]}`:                          true,
+		`[{"page":"<html><body>Blocked by Acme.</body></html>"}]`:                                              true,
+		`{"page":"\u003chtml\u003eBlocked by Acme."}`:                                                          true,
+		`<html><script>var a = {"page":"<html><body>Blocked by Acme.</body></html>"}</script>Blocked by Acme.`: false,
+		`{"upstream":"shop","message":"Blocked by Acme."}`:                                                     false,
+		`{"message":"Blocked by Acme. cut off`:                                                                 false,
+	} {
+		q, ok := s.holds(exchangeAt("a.test", 403, body))
+		if !ok {
+			t.Fatalf("does not hold for %s", body)
+		}
+		if got := s.reported(exchangeAt("a.test", 403, body), q); got != want {
+			t.Errorf("%s: reported %v, want %v", body, got, want)
+		}
+	}
+	if _, at := jsonText(`{"a\"b":"c"}`, 9); at != 0 {
+		t.Errorf("an escaped quote ends a text: at %d", at)
+	}
+}

@@ -48,6 +48,8 @@ type Hit struct {
 	Elsewhere bool
 	// Anybody is true where the words are common and nothing else shows the product.
 	Anybody bool
+	// Reported is true where an application tells what another server answered to it.
+	Reported bool
 }
 
 // Decisions returns the decisions that hold for x, in the order of the files.
@@ -68,7 +70,7 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 			continue // nothing else says that this one was refused
 		}
 		if ok {
-			out = append(out, Hit{s, q, s.Vendor.elsewhere(x.Host) && !s.signed() && !wordy(q), s.Common && !s.Vendor.shown(x)})
+			out = append(out, Hit{s, q, s.Vendor.elsewhere(x.Host) && !s.signed() && !wordy(q), s.Common && !s.Vendor.shown(x), s.reported(x, q)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Hit) int { return cmp.Compare(b.strength(), a.strength()) })
@@ -132,7 +134,7 @@ func (h Hit) strength() int {
 	}
 	n += 10 * min(len(h.Conds), 9)
 	switch {
-	case h.Elsewhere:
+	case h.Elsewhere, h.Reported:
 	case h.Anybody:
 		n += 500 // who can be told by another comes first
 	case h.Confidence == "certain":
@@ -234,7 +236,7 @@ func Answerers(x *Exchange) []Hit {
 	var out []Hit
 	for _, v := range All() {
 		for _, s := range v.Answered {
-			if q, ok := s.holds(x); ok {
+			if q, ok := s.holds(x); ok && !s.reported(x, q) {
 				out = append(out, Hit{Section: s, Quotes: q})
 				break
 			}

@@ -49,7 +49,7 @@ func (x *Exchange) readsAsNotice() bool {
 	case strings.Contains(ct, "javascript") || strings.Contains(ct, "ecmascript") || strings.Contains(ct, "text/css"):
 		return false
 	case strings.Contains(ct, "html") || strings.HasPrefix(body, "<"):
-		return textAtMost(x.Lower, maxNotice)
+		return !strings.Contains(x.Lower, "<article") && textAtMost(x.Lower, maxNotice) // no guard marks up what it says as an article
 	}
 	return len(body) <= maxNoticeRaw
 }

@@ -111,6 +111,10 @@ func (s *Section) line(word, rest string) error {
 	switch word {
 	case "from":
 		s.From = rest
+	case "checked":
+		s.Checked = rest
+	case "unverified":
+		s.Unverified = true
 	case "say":
 		s.Say = rest
 	case "next":

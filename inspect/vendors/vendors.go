@@ -18,9 +18,13 @@
 //
 //	decision csrf-missing certain    a cause and how sure it is
 //	  from django/middleware/csrf.py, 4.2
+//	  checked Django 5.2.1           where its wording was looked up, and found as it stands here
 //	  body "CSRF cookie not set."
 //	  say the CSRF cookie was not sent
 //	  next …
+//
+// In place of checked, unverified says that it was looked for and not found: such a
+// decision is never certain. With neither, nobody has compared it with its source yet.
 //
 // A section with the word common rests on words that others use as well: the
 // product is named only where an answered section, its Server field or its host shows it.
@@ -84,6 +88,8 @@ type Section struct {
 	Cause      string
 	Confidence string // possible, likely, certain
 	From       string // the file or page and the version that the phrase comes from
+	Checked    string // what the wording was compared with, "" where nobody did
+	Unverified bool   // looked for and not found
 	Say        string
 	Next       string
 	Title      string
@@ -117,6 +123,29 @@ var All = sync.OnceValue(func() []*Vendor {
 // ByID is the product of that id, nil if there is none.
 func ByID(id string) *Vendor {
 	return index()[id]
+}
+
+// Sources counts the decisions of all files, those whose wording was compared
+// with its source, and those that were looked for and not found.
+func Sources() (all, checked, unverified int) {
+	for _, v := range All() {
+		a, c, u := v.Sources()
+		all, checked, unverified = all+a, checked+c, unverified+u
+	}
+	return all, checked, unverified
+}
+
+// Sources is Sources for one product.
+func (v *Vendor) Sources() (all, checked, unverified int) {
+	for _, d := range v.Decisions {
+		if d.Checked != "" {
+			checked++
+		}
+		if d.Unverified {
+			unverified++
+		}
+	}
+	return len(v.Decisions), checked, unverified
 }
 
 var index = sync.OnceValue(func() map[string]*Vendor {
