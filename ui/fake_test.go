@@ -31,6 +31,7 @@ type fakeFeed struct {
 	prefix int // bytes of a body that Flow gives; 0: all
 	err    error
 	gate   *fakeGate     // nil: nothing can be held
+	busy   bool          // something would be interrupted by quitting
 	rules  *rewrite.Book // nil: nothing can be rewritten
 }
 

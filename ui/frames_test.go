@@ -14,6 +14,7 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
 )
 
 var update = flag.Bool("update", false, "write the golden frames anew")
@@ -68,7 +69,69 @@ var scenes = []struct {
 	{"rules", func() *fakeFeed { return ruled("/config/why403/config.yaml", someRules) }, []string{"R", "j"}},
 	{"rule", func() *fakeFeed { return ruled("", someRules) }, []string{"R", "e"}},
 	{"rule-new", func() *fakeFeed { return ruled("", "") }, []string{"N", "N", "R", "a"}},
+	{"jsonpath", orderFeed, []string{"g", "tab", "l", "l", "l", "$", ".", ".", "s", "k", "u"}},
+	{"jsonpath-wrong", orderFeed, []string{"g", "tab", "l", "l", "l", "$", ".", "o", "r", "d", "e", "r", "[", "x", "]"}},
+	{"jsonpath-kept", orderFeed, []string{"g", "tab", "l", "l", "l", "$", ".", "o", "r", "d", "e", "r", "enter", "-"}},
+	{"line-numbers", orderFeed, []string{"g", "tab", "l", "l", "l", "#", "j", "j", "j", "j", "j", "j"}},
+	{"markup", readables, []string{"g", "tab", "l", "l", "l"}},
+	{"picture", readables, []string{"g", "j", "tab", "l", "l", "l"}},
+	{"graphql", readables, []string{"g", "j", "j", "tab", "l", "l"}},
+	{"search", shop, []string{"N", "N", "tab", "l", "l", "s", "c", "o"}},
+	{"stories", journeys, []string{"g", "tab"}},
+	{"stories-folded", journeys, []string{"F", "g", "j", "j", "j"}},
+	{"preflight", journeys, []string{"G", "k", "k", "k", "tab"}},
+	{"diff-turned", shop, []string{"N", "N", "d", "v"}},
+	{"copy-one", shop, []string{"N", "N", "y", "o", "c"}},
+	{"copy-line", shop, []string{"N", "N", "tab", "l", "l", "l", "j", "j", "y"}},
+	{"columns", shop, []string{"C", "a", "b", "c"}},
+	{"sort", shop, []string{"o"}},
+	{"sorted", shop, []string{"o", "s"}},
+	{"endpoints", shop, []string{"E", "j"}},
+	{"comment", shop, []string{"N", "N", ";", "n", "o", "t", "e"}},
+	{"marked", shop, []string{"N", "N", "space", "space"}},
+	{"delete", shop, []string{"N", "N", "D"}},
+	{"quit", sending, []string{"q"}},
+	{"logs", logged, []string{"N", "N", "tab", "h", "h"}},
+	{"stage", shop, []string{"N", "N", "S", "tab", "l", "l"}},
+	{"zoom", shop, []string{"N", "N", "tab", "z"}},
+	{"editor-query", journeys, []string{"G", "e", "shift+tab", "shift+tab", "?", "a", "=", "1", "&", "b", "=", "x", "%", "2", "0", "y", "ctrl+p", "ctrl+t"}},
+	{"editor-cookies", shop, []string{"N", "N", "e", "tab", "tab", "tab", "tab", "ctrl+p", "down"}},
+	{"editor-new", shop, []string{"ctrl+n"}},
 	{"toast", shop, []string{"N", "N", "y", "u"}},
+}
+
+// readables are bodies of several kinds.
+func readables() *fakeFeed {
+	f := newFake()
+	f.done(request(0, "GET", "https://s3.test/b/k", ""), time.Second, response(403, "Forbidden", "application/xml",
+		`<?xml version="1.0" encoding="UTF-8"?><Error><Code>AccessDenied</Code><Message>Access Denied</Message><Details><RequestId>4Z1</RequestId><Bucket name="b">注文</Bucket></Details></Error>`))
+	f.done(request(time.Second, "GET", "https://s3.test/b/logo.png", ""), time.Second, response(200, "OK", "image/png", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x02\x80\x00\x00\x01\xe0\x08\x06\x00\x00\x00\x35"))
+	f.done(request(2*time.Second, "POST", "https://api.test/graphql?tenant=blue", `{"operationName":"Cart","query":"query Cart {\n  cart {\n    id\n  }\n}","variables":{"n":1}}`, "Content-Type", "application/json"),
+		time.Second, response(200, "OK", "application/json", `{"data":null}`))
+	return f
+}
+
+// logged is shop with lines of logs that belong to its refusal.
+func logged() *fakeFeed {
+	f := shop()
+	e := f.exps[5]
+	e.Logs = []inspect.Line{
+		{Label: "nginx", N: 812, Time: day.Add(13 * time.Second), Text: `203.0.113.7 "POST /v1/orders HTTP/1.1" 403 45`, Tied: "request"},
+		{Label: "app", N: 40, Time: day.Add(13*time.Second + 20*time.Millisecond), Text: "WARNING Forbidden (CSRF token missing.): /v1/orders", Tied: "id"},
+		{Label: "app", N: 41, Time: day.Add(13*time.Second + 30*time.Millisecond), Text: "slow query", Tied: "near"},
+	}
+	v := *e.Verdict
+	v.Evidence = append(v.Evidence[:len(v.Evidence):len(v.Evidence)], inspect.Evidence{Where: "log:app:40", Quote: "CSRF token missing."})
+	e.Verdict = &v
+	f.exps[5] = e
+	return f
+}
+
+// sending is shop while a replay is under way.
+func sending() *fakeFeed {
+	f := shop()
+	f.busy = true
+	return f
 }
 
 // odd holds what is not an ordinary exchange.
@@ -126,11 +189,7 @@ func TestTooSmall(t *testing.T) {
 
 func golden(t *testing.T, name string, feed func() *fakeFeed, keys []string, colour bool) {
 	var out strings.Builder
-	at := sizes
-	if colour {
-		at = sizes[1:3]
-	}
-	for _, size := range at {
+	for _, size := range sizes {
 		s := play(t, feed(), size[0], size[1])
 		s.press(keys...)
 		s.arrive()

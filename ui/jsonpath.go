@@ -228,9 +228,13 @@ func (m *model) findPath(t *textDoc) tea.Cmd {
 func (m *model) pathCame(msg pathMsg) {
 	p := &m.inspector.path
 	p.busy = false
-	if p.text != "" {
-		p.found = msg.found
+	if p.text == "" {
+		return
 	}
+	if v := &m.inspector; p.found == nil || p.found.text != msg.found.text {
+		v.line[p.tab] = 2 // the first value, below what the path is
+	}
+	p.found = msg.found
 }
 
 // look finds the values and writes them one below the other, each behind its path.

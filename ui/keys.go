@@ -242,11 +242,11 @@ var bindings = []binding{
 	{editExternal, inEditor, []string{"ctrl+e"}, "$EDITOR", "edit the body in $EDITOR", "Edit", 5},
 	{editRaw, inEditor, []string{"ctrl+x"}, "raw/form", "the whole request as one text, or as a form again", "Edit", 6},
 	{editWhole, inEditor, []string{"alt+e"}, "$EDITOR, whole", "edit the whole request in $EDITOR", "Edit", 0},
-	{editParts, inEditor, []string{"ctrl+p"}, "one by one", "query parameters, cookies or form fields of this field as a table", "Edit", 0},
-	{editUndo, inEditor, []string{"ctrl+z"}, "undo", "take back the last change", "Edit", 0},
-	{editShow, inEditor, []string{"ctrl+o"}, "show answer", "close the editor and go to the last answer", "Edit", 0},
+	{editParts, inEditor, []string{"ctrl+p"}, "one by one", "query parameters, cookies or form fields of this field as a table", "Edit", 2},
+	{editUndo, inEditor, []string{"ctrl+z"}, "undo", "take back the last change", "Edit", 9},
+	{editShow, inEditor, []string{"ctrl+o"}, "show answer", "close the editor and go to the last answer", "Edit", 1},
 	{editReset, inEditor, []string{"ctrl+r"}, "reset", "back to the request as it was sent", "Edit", 7},
-	{editClose, inEditor, []string{"esc"}, "close", "back, without sending", "Edit", 8},
+	{editClose, inEditor, []string{"esc"}, "close", "back, without sending", "Edit", 10},
 }
 
 // lookup is the action of key in a place.

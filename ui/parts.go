@@ -83,6 +83,23 @@ func (m *model) openParts() {
 	m.push(b)
 }
 
+// hasParts reports whether the field under the cursor is a list of parts.
+func (e *editor) hasParts() bool {
+	if e.raw != nil {
+		return false
+	}
+	switch e.at.part {
+	case partURL:
+		return !e.answers
+	case partHeader:
+		return !e.answers && e.at.row < len(e.heads) && strings.EqualFold(e.heads[e.at.row].name.s, "Cookie")
+	case partBody:
+		media, _ := decode.ParseMediaType(e.media())
+		return decode.IsForm(media) && e.asText
+	}
+	return false
+}
+
 // read takes the field of the form apart.
 func (b *partsBox) read(e *editor) {
 	var raws []string

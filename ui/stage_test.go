@@ -62,6 +62,9 @@ func play(t testing.TB, feed *fakeFeed, w, h int, env ...string) *stage {
 		},
 	})
 	s.m.o.Rules = feed.rules
+	if feed.busy {
+		s.m.o.Busy = func() string { return "npm test is still running" }
+	}
 	s.resize(w, h)
 	if feed.gate != nil {
 		s.m.o.Hold = feed.gate

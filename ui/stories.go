@@ -404,16 +404,16 @@ func (s *stories) told(th *theme, r *session.Row, folded bool) (style, safe.Text
 	case ok && st.to != 0 && st.kind == preflight:
 		return th.muted, safe.Of("preflight of " + id(st.to))
 	case ok && st.to != 0 && st.as != "":
-		return th.warn, safe.Of("→ " + id(st.to) + ", as " + st.as)
+		return th.muted, safe.Of("→ " + id(st.to) + ", as " + st.as)
 	case ok && st.to != 0:
 		return th.muted, safe.Of("→ " + id(st.to))
 	case ok && st.kind == preflight && st.denied != "":
 		if r.Refused() {
-			return th.bad, safe.Join(safe.Of("the "), safe.Of(st.method), safe.Of(" never came"))
+			return th.bad, safe.Join(safe.Of(st.method), safe.Of(" never came"))
 		}
-		return th.bad, safe.Join(safe.Of("✗ preflight: the "), safe.Of(st.method), safe.Of(" never came"))
+		return th.bad, safe.Join(safe.Of("✗ preflight: "), safe.Of(st.method), safe.Of(" never came"))
 	case ok && st.kind == preflight:
-		return th.warn, safe.Join(safe.Of("preflight: the "), safe.Of(st.method), safe.Of(" never came"))
+		return th.warn, safe.Join(safe.Of("preflight: "), safe.Of(st.method), safe.Of(" never came"))
 	}
 	if folded {
 		if n := s.count(r.ID); n > 0 {

@@ -42,8 +42,8 @@ func TestStoriesAreLinked(t *testing.T) {
 	s := play(t, journeys(), 170, 40)
 	s.now = day.Add(time.Minute)
 	s.press("g")
-	s.sees("→ 2, as GET", "challenge, answered in 4", "preflight of 6", "✗ preflight: the POST never came")
-	s.sees("✗ refused · the POST never came")
+	s.sees("→ 2, as GET", "challenge, answered in 4", "preflight of 6", "✗ preflight: POST never came")
+	s.sees("✗ refused · POST never came")
 	s.press("tab")
 	s.sees("story", "› #1 POST www.shop.test/basket/clear 301", "the redirect turned POST into GET", "#2 GET www.shop.test/basket/clear/ 405", "{ } go through them")
 	s.press("}")
@@ -128,5 +128,5 @@ func TestNothingIsToldBeforeItIsKnown(t *testing.T) {
 	s.seesNot("never came")
 	s.now = day.Add(storyWindow + 24*time.Second)
 	s.tell(tickMsg(s.now))
-	s.sees("✗ preflight: the POST never came")
+	s.sees("✗ preflight: POST never came")
 }

@@ -100,11 +100,29 @@ func (m *model) nothing(rows []string, w int) []string {
 
 // rule is a line across the screen, with a joint where the panes meet.
 func (m *model) rule(at int, joint words) string {
-	l := row(m.w)
-	if at > 0 && m.lay.list.h > 0 {
-		return l.text(m.th.rule, safe.Of(strings.Repeat("─", at)+string(joint)+strings.Repeat("─", m.w-at-1))).end()
+	if m.lay.list.h == 0 {
+		at = 0
 	}
-	return l.text(m.th.rule, safe.Of(strings.Repeat("─", m.w))).end()
+	want := ruleKey{m.th, m.w, at, joint}
+	if drawn, ok := m.ruled[want]; ok { // measuring what is not ASCII takes a tenth of a frame
+		return drawn
+	}
+	text := strings.Repeat("─", m.w)
+	if at > 0 {
+		text = strings.Repeat("─", at) + string(joint) + strings.Repeat("─", m.w-at-1)
+	}
+	if m.ruled == nil || len(m.ruled) > 8 {
+		m.ruled = map[ruleKey]string{}
+	}
+	m.ruled[want] = row(m.w).text(m.th.rule, safe.Of(text)).end()
+	return m.ruled[want]
+}
+
+// ruleKey is what a line across the screen depends on.
+type ruleKey struct {
+	th    *theme
+	w, at int
+	joint words
 }
 
 // header is the first row: where we listen, how much has come, how much of it was refused.
@@ -283,6 +301,18 @@ func (m *model) useful(a action) bool {
 		return m.pinpointable() == ""
 	case filterJSON:
 		return jsonIn(m.inspector.whole()) != nil
+	case editTake:
+		e := m.editor
+		return e == nil || e.partner != nil && len(e.compare.changes) > 0
+	case editParts:
+		return m.editor != nil && m.editor.hasParts()
+	case editUndo:
+		return m.editor == nil || len(m.editor.undo) > 0
+	case editShow:
+		e := m.editor
+		return e == nil || len(e.tries) > 0 && e.tries[len(e.tries)-1].id != 0
+	case editAdd, editToggle:
+		return m.editor == nil || m.editor.raw == nil
 	case diffView:
 		return m.inspector.tab == tabDiff && m.inspector.d != nil && m.inspector.d.partner != nil
 	}
