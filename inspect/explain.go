@@ -186,8 +186,8 @@ func (c *Case) unknown(who answerer) Finding {
 		f = f.Quote(e)
 	}
 	f.NextStep = c.whereToLook(who)
-	if s, ok := c.suspected(); ok {
-		f.NextStep += ". " + sentence(s.Summary)
+	if s := c.suspicion(); s != "" {
+		f.NextStep += ". " + s
 	}
 	if s := c.interference(); s != "" {
 		f.Summary += "; " + s

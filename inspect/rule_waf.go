@@ -168,6 +168,22 @@ func (c *Case) suspected() (Finding, bool) {
 	return f, true
 }
 
+// suspicion is suspected in a short sentence, "" if nothing is.
+func (c *Case) suspicion() string {
+	if _, ok := c.suspected(); !ok {
+		return ""
+	}
+	h := mainHits(c.WAF.Own(1))[0]
+	what := "it flags this request"
+	switch {
+	case h.Quote != "":
+		what = "it flags " + quoted(h) + " in " + clip(h.Place, 80)
+	case h.Place != "":
+		what = "it flags " + clip(h.Place, 80)
+	}
+	return fmt.Sprintf("Nothing shows a firewall; if one with the %s is there, %s (rule %d)", c.WAF.Short(), what, h.Rule)
+}
+
 // preciseFirst puts rules on content before those on the protocol, and bytes that
 // matched before values that were judged as a whole.
 func preciseFirst(hits []Hit) []Hit {
@@ -214,7 +230,7 @@ func inWords(hits []Hit) string {
 		if i > 0 {
 			b.WriteString(" and ")
 		}
-		fmt.Fprintf(&b, "rule %d (%s)", h.Rule, clip(h.Message, 80))
+		fmt.Fprintf(&b, "rule %d (%s)", h.Rule, clip(h.Message, 60))
 		switch {
 		case h.Quote != "":
 			b.WriteString(" at " + quoted(h) + " in " + clip(h.Place, 80))

@@ -16,7 +16,7 @@ func simulated(s *inspect.Simulation) (title string, lines []string) {
 	if s == nil || s.Failed != "" {
 		return "", nil
 	}
-	title = s.Short() + " (simulated): " + strconv.Itoa(s.Score) + " points, " + strconv.Itoa(s.Threshold) + " refuse"
+	title = s.Short() + ": " + strconv.Itoa(s.Score) + " points, " + strconv.Itoa(s.Threshold) + " refuse"
 	if s.Cut {
 		title += "; only a first part of the request was looked at"
 	}

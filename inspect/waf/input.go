@@ -66,8 +66,9 @@ func (in *input) fields() {
 			in.header = append(in.header, flow.Field{Name: "Content-Length", Value: "0"})
 		}
 	}
+	size := 0
 	for _, h := range m.Header {
-		if len(in.header) == maxFields {
+		if len(in.header) == maxFields || size > maxHeader {
 			in.cut = true
 			break
 		}
@@ -77,6 +78,7 @@ func (in *input) fields() {
 		if len(h.Value) > maxField {
 			h.Value, in.cut = h.Value[:maxField], true
 		}
+		size += len(h.Name) + len(h.Value)
 		in.header = append(in.header, h)
 	}
 }

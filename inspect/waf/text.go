@@ -159,28 +159,37 @@ func (d decoded) byLetters(piece []byte) (from, to int, ok bool) {
 		return 0, 0, false
 	}
 	a, b := have.at[i], have.at[i+len(want.text)-1]+1
-	// Signs at the ends of the piece stand there in what was sent as well, as many at most.
-	for ; lead > 0 && a > 0 && !letter(d.text[a-1]); lead-- {
-		a--
+	// Signs at the ends of the piece stand there in what was sent as well, perhaps with more blanks.
+	for i := a - 1; i >= 0 && lead > 0 && !letter(d.text[i]); i-- {
+		if !blank(d.text[i]) {
+			a, lead = i, lead-1
+		}
 	}
-	for ; trail > 0 && b < len(d.text) && !letter(d.text[b]); trail-- {
-		b++
+	for i := b; i < len(d.text) && trail > 0 && !letter(d.text[i]); i++ {
+		if !blank(d.text[i]) {
+			b, trail = i+1, trail-1
+		}
 	}
 	return d.at[a], d.at[b], true
 }
 
-// letters are the letters and digits of s, and how many other bytes stand before the first and after the last.
+// letters are the letters and digits of s, and how many signs stand before the first and after the last.
 func letters(s []byte) (out decoded, lead, trail int) {
 	for i, c := range s {
-		if letter(c) {
-			out.text, out.at = append(out.text, c), append(out.at, i)
+		switch {
+		case letter(c):
+			out.text, out.at, trail = append(out.text, c), append(out.at, i), 0
+		case blank(c):
+		case len(out.at) == 0:
+			lead++
+		default:
+			trail++
 		}
-	}
-	if len(out.at) > 0 {
-		lead, trail = out.at[0], len(s)-1-out.at[len(out.at)-1]
 	}
 	return out, lead, trail
 }
+
+func blank(c byte) bool { return c == ' ' || c >= 9 && c <= 13 }
 
 func letter(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c >= 0x80

@@ -35,12 +35,14 @@ const Rules = "Core Rule Set " + Version
 // (tx.inbound_anomaly_score_threshold, rule 901100).
 const Threshold = 5
 
-// Bounds of what is looked at of one request. ModSecurity's recommended
-// configuration looks at 128 KB of a body too (SecRequestBodyNoFilesLimit).
+// Bounds of what is looked at of one request: with all of them reached a run takes
+// some tenths of a second. Firewalls have such bounds too: 8 KB to 64 KB of a body in AWS WAF,
+// 128 KB in ModSecurity's recommended configuration (SecRequestBodyNoFilesLimit).
 const (
-	maxBody   = 128 << 10 // bytes of the decoded content
-	maxTarget = 16 << 10  // bytes of the request target
-	maxField  = 16 << 10  // bytes of one header field
+	maxBody   = 32 << 10 // bytes of the decoded content
+	maxTarget = 8 << 10  // bytes of the request target
+	maxHeader = 32 << 10 // bytes of all header fields
+	maxField  = 8 << 10  // bytes of one
 	maxFields = 200
 	maxArgs   = 1000 // as in Coraza's recommended configuration
 	maxDepth  = 500  // levels of JSON
