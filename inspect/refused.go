@@ -67,8 +67,13 @@ func (c *Case) softly() bool {
 		return true
 	}
 	a := c.said()
+	if _, ok := c.oauthError(); ok {
+		return true
+	}
 	switch m.Status {
-	case 400, 402, 406, 409, 412, 422, 423, 424, 428, 498:
+	case 428: // the server wants a condition that the request lacks (RFC 6585, 3)
+		return true
+	case 400, 402, 406, 409, 412, 422, 423, 424, 498:
 		for _, f := range lexiconFindings(c, false) {
 			if f.Confidence >= flow.Likely && softCauses(f.Cause) || f.Confidence == flow.Certain && credentialCauses(f.Cause) && m.Status != 409 && m.Status != 412 {
 				return true

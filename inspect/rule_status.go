@@ -8,7 +8,7 @@ import (
 var statusMeaning = &Rule{
 	Name: "status", Title: "the status itself says why", Item: 1, Reads: true,
 	Doc: `Some statuses name their cause: 405 method (RFC 9110, 15.5.6), 407 proxy credentials (15.5.8), 413 content too large (15.5.14), 415 media type (15.5.16), 421 misdirected (15.5.20),
-426 protocol (15.5.22), 429 rate (RFC 6585, 4), 431 header fields too large (RFC 6585, 5), 451 legal (RFC 7725, 3). 401 and 403 do not: they say that, not why.`,
+426 protocol (15.5.22), 428 condition (RFC 6585, 3), 429 rate (RFC 6585, 4), 431 header fields too large (RFC 6585, 5), 451 legal (RFC 7725, 3). 401 and 403 do not: they say that, not why.`,
 	Run: func(c *Case) []Finding {
 		m := c.resp()
 		q := Evidence{Where: "response.status", Quote: strconv.Itoa(m.Status)}
@@ -54,6 +54,9 @@ var statusMeaning = &Rule{
 			return because("this server does not answer for %s", c.Flow.Authority).Of(HostMismatch).On(ByCode).Quote(q).Certain()
 		case 426:
 			return because("the server wants another protocol version").Of(ProtocolVersion).On(ByCode).Quote(q).Likely()
+		case 428:
+			return because("the server wants the change to be conditional (428)").Of(MissingHeader).On(ByCode).Quote(q).
+				Then("Read the object, and send its ETag in If-Match (or its Last-Modified in If-Unmodified-Since)").Likely()
 		case 429:
 			f := because("too many requests").Of(RateLimit).On(ByCode).Quote(q)
 			if ra := m.Header.Get("Retry-After"); ra != "" {

@@ -7,6 +7,7 @@ var Rules = []*Rule{
 	vendorDecision,
 	challenge,
 	answerSays,
+	oauthSays,
 	statusMeaning,
 	logSays,
 	// the client's side: items 1 to 7

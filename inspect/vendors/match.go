@@ -196,6 +196,10 @@ func candidateOf(s *Section) candidate {
 	return c
 }
 
+// limits are causes for which servers answer 500 or 503 by default (limit_req of
+// nginx, mod_qos); only their log tells those from a fault.
+var limits = map[string]bool{"rate-limit": true, "quota-exhausted": true, "waf-rule": true}
+
 func sectionsFor(status int, refused bool) []candidate {
 	if status < 100 || status > 599 {
 		status = 0 // of no consequence, and bounded
@@ -209,7 +213,7 @@ func sectionsFor(status int, refused bool) []candidate {
 	}
 	for _, v := range All() {
 		for _, s := range v.Decisions {
-			if (s.AnyStatus || refused || s.Logged && status >= 400 && status < 500 && status != 404) && s.allows(status) {
+			if (s.AnyStatus || refused || s.Logged && (status >= 400 && status < 500 && status != 404 || (status == 500 || status == 503) && limits[s.Cause])) && s.allows(status) {
 				list = append(list, candidateOf(s))
 			}
 		}
