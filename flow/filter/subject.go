@@ -60,7 +60,7 @@ func Of(f *flow.Flow, note *flow.Annotation, now time.Time) Subject {
 	if m := f.Response; m != nil {
 		s.ResponseBytes, s.Cut = m.Body.Size, s.Cut || m.Body.Cut()
 		s.ContentType = m.Header.Get("Content-Type")
-		s.WebSocket = s.WebSocket && m.Status == 101 || s.Kind == flow.Exchange && extended(s.Method, m.Status)
+		s.WebSocket = s.WebSocket && m.Status == 101 || s.Kind == flow.Exchange && WebSocketOverH2(s.Method, s.Target, m.Status) && s.asksForWebSocket()
 	}
 	if f.Err != nil {
 		s.Err = f.Err.Error()
@@ -79,9 +79,17 @@ func Of(f *flow.Flow, note *flow.Annotation, now time.Time) Subject {
 	return s
 }
 
-// extended reports whether a CONNECT that is an exchange has opened a WebSocket
-// in HTTP/2 or HTTP/3 (RFC 8441): any other is a tunnel.
-func extended(method string, status int) bool { return method == "CONNECT" && status/100 == 2 }
+// WebSocketOverH2 reports whether a CONNECT has opened a WebSocket in HTTP/2 or
+// HTTP/3 (RFC 8441, 4): it has a path, where any other names a host and a port.
+func WebSocketOverH2(method, target string, status int) bool {
+	return method == "CONNECT" && strings.HasPrefix(target, "/") && status/100 == 2
+}
+
+// asksForWebSocket reports whether nothing says that the CONNECT is for another protocol (RFC 9298 has one).
+func (s *Subject) asksForWebSocket() bool {
+	p, told := s.Flow.Request.Header.Lookup(":protocol")
+	return !told || strings.EqualFold(p, "websocket")
+}
 
 // messages are the request and the response of the flow, nil where there is none.
 func (s *Subject) messages() [2]*flow.Message {

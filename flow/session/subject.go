@@ -15,8 +15,7 @@ func (r *Row) Subject(now time.Time) filter.Subject {
 		Method: r.Method, Scheme: r.Scheme, Authority: r.Authority, Target: r.Target,
 		Status: r.Status, RequestBytes: r.ReqBytes, ResponseBytes: r.RespBytes, ContentType: r.ContentType, Cut: r.Cut,
 		// A row has no header: of the upgrades that a 101 can stand for, WebSocket is the one in use (h2c upgrades are gone, RFC 9113, 3.1).
-		// A CONNECT that is an exchange of its own is one in HTTP/2 (RFC 8441).
-		WebSocket: r.Kind == flow.Exchange && (r.Status == 101 || r.Method == "CONNECT" && r.Status/100 == 2),
+		WebSocket: r.Kind == flow.Exchange && (r.Status == 101 || filter.WebSocketOverH2(r.Method, r.Target, r.Status)),
 		Err:       r.Err, Refused: r.Refused(), Marked: r.Marked, Proven: r.ProvenBy != 0, Comment: r.Comment,
 	}
 	if v := r.Verdict; v != nil {

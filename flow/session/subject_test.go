@@ -40,3 +40,35 @@ func TestARowAnswersForAllThatAListFilterAsks(t *testing.T) {
 		}
 	}
 }
+
+// A WebSocket is one in HTTP/1.1 and in HTTP/2; a CONNECT to another proxy, or for another protocol, is none.
+func TestWebSocketsOfBothVersionsAreFound(t *testing.T) {
+	e, err := filter.Compile("is:websocket", filter.Rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upgrade := flow.Header{{Name: "Upgrade", Value: "websocket"}}
+	for _, c := range []struct {
+		name, method, target string
+		header               flow.Header
+		status               int
+		row, whole           bool
+	}{
+		{"HTTP/1.1", "GET", "/chat", upgrade, 101, true, true},
+		{"refused", "GET", "/chat", upgrade, 403, false, false},
+		{"HTTP/2", "CONNECT", "/chat", flow.Header{{Name: ":protocol", Value: "websocket"}}, 200, true, true},
+		{"HTTP/2, refused", "CONNECT", "/chat", flow.Header{{Name: ":protocol", Value: "websocket"}}, 403, false, false},
+		{"UDP over HTTP/2", "CONNECT", "/masque/", flow.Header{{Name: ":protocol", Value: "connect-udp"}}, 200, true, false}, // a row has no header
+		{"a proxy asked inside a tunnel", "CONNECT", "api.test:443", nil, 200, false, false},
+	} {
+		f := &flow.Flow{Scheme: "https", Authority: "api.test", Request: &flow.Message{Method: c.method, Target: c.target, Header: c.header}, Response: &flow.Message{Status: c.status}}
+		r := rowOf(f)
+		r.State = Done
+		if got := e.Match(r.Subject(time.Now())); got != c.row {
+			t.Errorf("%s: the row is a WebSocket: %v", c.name, got)
+		}
+		if got := filter.Of(f, nil, time.Now()).WebSocket; got != c.whole {
+			t.Errorf("%s: the flow is a WebSocket: %v", c.name, got)
+		}
+	}
+}
