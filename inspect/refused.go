@@ -129,10 +129,14 @@ var credentialCauses = Any(MissingToken, MalformedToken)
 const challengeWindow = 10 * time.Second
 
 // challenged reports whether the answer is a 401 with a challenge that the same
-// client then answered, as Digest, NTLM, registry and git clients do.
+// client then answered, as Digest, NTLM, registry and git clients do, or the 407
+// of a proxy after us that the client then got past.
 func (c *Case) challenged() bool {
 	f := c.Flow
-	if f.Response.Status != 401 || !f.Response.Header.Has("WWW-Authenticate") {
+	switch {
+	case f.Response.Status == 407 && f.Response.Header.Has("Proxy-Authenticate"):
+		return c.gotPast()
+	case f.Response.Status != 401 || !f.Response.Header.Has("WWW-Authenticate"):
 		return false
 	}
 	before := c.header("Authorization")
@@ -145,6 +149,30 @@ func (c *Case) challenged() bool {
 			return false
 		}
 		if s := g.Response.Status; s >= 200 && s < 400 && g.Request.Header.Get("Authorization") != before {
+			return true
+		}
+	}
+	return false
+}
+
+// TunnelRefused reports whether f is a CONNECT that a proxy after us answered
+// with 407. What the client does next belongs to other endpoints of the host.
+func TunnelRefused(f *flow.Flow) bool {
+	return f.Kind == flow.Exchange && f.Status() == 407 && f.Request != nil && f.Request.Method == "CONNECT"
+}
+
+// gotPast reports whether the client was let through by the proxy soon after its
+// 407: what the server then says is another matter. Logins such as NTLM's are
+// those of a connection, and a tunnel lies inside the one on which it was asked for.
+func (c *Case) gotPast() bool {
+	f := c.Flow
+	for _, g := range c.History.After {
+		if g.Request == nil || g.Response == nil || g.Response.Status == 407 || g.Response.Header.Has(ownMark) || g.Origin != f.Origin || g.Conn.Upstream != f.Conn.Upstream ||
+			!f.Times.Start.IsZero() && g.Times.Start.Sub(f.Times.Start) > challengeWindow {
+			continue
+		}
+		if TunnelRefused(f) && g.Conn.Client == f.Conn.Client && g.Conn.Tunnel != "" ||
+			!TunnelRefused(f) && host(g.Conn.Client) == host(f.Conn.Client) && g.Request.Method == f.Request.Method && g.URL() == f.URL() {
 			return true
 		}
 	}

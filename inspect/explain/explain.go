@@ -258,6 +258,11 @@ func (b *book) caseOf(i int, logs bool) inspect.Case {
 			c.History.After = append(c.History.After, g)
 		}
 	}
+	if inspect.TunnelRefused(f) {
+		for _, p := range host[min(len(host), here+1):min(len(host), here+1+maxAfter)] {
+			c.History.After = append(c.History.After, b.ready[b.order[p]])
+		}
+	}
 	compareWith(&c, diff.LastSuccess(f, candidates, b.refused))
 	return c
 }

@@ -114,7 +114,11 @@ func (l *library) caseOf(ctx context.Context, id flow.ID) (inspect.Case, error) 
 	if err != nil {
 		return c, err
 	}
-	host, err := l.store.HistoryOfHost(ctx, f.Scheme, f.Authority, id, hostRows)
+	before := id
+	if inspect.TunnelRefused(f) {
+		before = l.store.Last() + 1
+	}
+	host, err := l.store.HistoryOfHost(ctx, f.Scheme, f.Authority, before, hostRows)
 	if err != nil {
 		return c, err
 	}

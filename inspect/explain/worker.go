@@ -23,6 +23,9 @@ type Worker struct {
 	o    Options
 	open map[string][]flow.ID // endpoint → refused flows whose story may go on
 	size int
+	// tunnels are the same for tunnels that a proxy after us wants a login for, by
+	// host: any later flow of the host tells that there is one. Bounded by maxOpen hosts.
+	tunnels map[string][]flow.ID
 	// replays are the accepted replays of a flow; kept bounded by maxOpen parents.
 	replays map[flow.ID][]flow.ID
 	late    lateLines
@@ -36,7 +39,7 @@ const (
 
 // NewWorker makes a worker for store; Run does the work.
 func NewWorker(store *session.Store, o Options) *Worker {
-	return &Worker{lib: library{store: store, shelf: newShelf(), logs: o.Logs != nil}, o: o, open: map[string][]flow.ID{}, replays: map[flow.ID][]flow.ID{},
+	return &Worker{lib: library{store: store, shelf: newShelf(), logs: o.Logs != nil}, o: o, open: map[string][]flow.ID{}, tunnels: map[string][]flow.ID{}, replays: map[flow.ID][]flow.ID{},
 		late: lateLines{live: o.LogsChanged != nil}}
 }
 
@@ -156,6 +159,16 @@ func (w *Worker) goOn(ctx context.Context, r *session.Row) error {
 			return err
 		}
 	}
+	if len(w.tunnels) > 0 && r.Kind == flow.Exchange && r.Status != 0 && r.Status != 407 {
+		key := r.Scheme + "://" + r.Authority
+		again := w.tunnels[key]
+		delete(w.tunnels, key)
+		for _, id := range again {
+			if err := w.explain(ctx, id, true); err != nil {
+				return err
+			}
+		}
+	}
 	if r.Status < 200 || r.Status >= 400 {
 		return nil
 	}
@@ -205,7 +218,11 @@ func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
 		}
 	})
 	w.late.remember(id, len(e.Logs))
-	if e.Refused && (c.Success == nil || e.Status == 401) {
+	if key := c.Flow.Scheme + "://" + c.Flow.Authority; e.Refused && inspect.TunnelRefused(c.Flow) {
+		if had := w.tunnels[key]; len(had) < perOpen && (had != nil || len(w.tunnels) < maxOpen) && !slices.Contains(had, id) {
+			w.tunnels[key] = append(had, id)
+		}
+	} else if e.Refused && (c.Success == nil || e.Status == 401 || e.Status == 407) {
 		w.remember(flow.Endpoint(c.Flow), id)
 	}
 	if !e.Refused && !noted && !flow.RefusedByStatus(e.Status) && len(e.Logs) == 0 {

@@ -38,6 +38,9 @@ func play(t *testing.T, s *session.Store, parent flow.ID, at time.Duration, requ
 		f.Origin = flow.FromReplay
 	}
 	f.Request = &flow.Message{Proto: "HTTP/1.1", Method: p[0], Target: p[1], Header: h}
+	if p[0] != "CONNECT" {
+		f.Conn.Tunnel = "CONNECT"
+	}
 	id := s.Begin(f)
 	if len(body) > 0 {
 		s.Append(id, flow.Part{Kind: flow.RequestBody, Data: body})
@@ -151,6 +154,28 @@ func TestWorkerTakesBackAnAnsweredChallenge(t *testing.T) {
 	until(t, s, asked, "a verdict", func(e inspect.Explained) bool { return e.Refused })
 	play(t, s, 0, time.Second, "GET /v2/ HTTP/1.1\nHost: shop.test\nAuthorization: Bearer abc", "200 OK")
 	until(t, s, asked, "the answer", func(e inspect.Explained) bool { return !e.Refused })
+}
+
+// What a proxy after us wants of a client is no refusal if the client then gets
+// through, whatever the server says; if it does not, it is.
+func TestWorkerTakesBackThe407OfAProxyThatLetsTheClientThrough(t *testing.T) {
+	s := work(t)
+	const ask, wants = "CONNECT shop.test:443 HTTP/1.1\nHost: shop.test:443", "407 Who Are You\nProxy-Authenticate: NTLM"
+	first := play(t, s, 0, 0, ask, wants)
+	second := play(t, s, 0, time.Second, ask+"\nProxy-Authorization: NTLM TlRMTVNTUAAB", wants+" TlRMTVNTUAAC")
+	for _, id := range []flow.ID{first, second} {
+		e := until(t, s, id, "a verdict", func(e inspect.Explained) bool { return e.Refused })
+		if e.Verdict.Cause != inspect.ProxyAuthRequired || e.Verdict.Layer != "network-proxy" {
+			t.Errorf("flow %d alone is %+v", id, e.Verdict)
+		}
+	}
+	inside := play(t, s, 0, 2*time.Second, withoutToken, refusal)
+	for _, id := range []flow.ID{first, second} {
+		until(t, s, id, "the way through", func(e inspect.Explained) bool { return !e.Refused })
+	}
+	until(t, s, inside, "a verdict", func(e inspect.Explained) bool { return e.Refused })
+	later := play(t, s, 0, time.Minute, ask, wants)
+	until(t, s, later, "a verdict", func(e inspect.Explained) bool { return e.Refused })
 }
 
 func TestWorkerSeesRefusalsUnderOtherStatuses(t *testing.T) {
