@@ -63,7 +63,11 @@ func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 		if logLine && !inLogs(s.cause) && !inLogAfterAll(s.cause, p.words) || !s.re().MatchString(p.words) || s.not != nil && s.not().MatchString(p.words) {
 			continue
 		}
-		f := because("the answer says: %s", clip(p.text, 160)).Of(s.cause).On(BySentence).Quote(p.quote)
+		says := "the answer says: " + clip(p.text, 160)
+		if !strings.ContainsAny(p.text, " \t\n") { // a code: its words beside it
+			says = titleOf(s.cause) + ", " + says
+		}
+		f := because("%s", says).Of(s.cause).On(BySentence).Quote(p.quote)
 		f.Confidence = s.conf
 		if info := causeByID[s.cause]; info != nil && (info.Layer == layerDatabase || info.Layer == layerFilesystem) {
 			f.Layer = info.Layer // quoted by whoever answered, said by these
