@@ -51,6 +51,15 @@ func tokensOf(f *flow.Flow, earlier []*flow.Flow) []token {
 	return out
 }
 
+// sources counts the flows that gave out tokens.
+func sources(list []token) int {
+	seen := map[*flow.Flow]bool{}
+	for _, t := range list {
+		seen[t.source] = true
+	}
+	return len(seen)
+}
+
 // tokenValues are the values with names of CSRF tokens and nonces.
 func tokenValues(m *flow.Message) []string {
 	var out []string

@@ -53,6 +53,9 @@ func MakePlan(in Input, o Options) Plan {
 		depth := bits.Len(uint(len(c.changes)))
 		p.Usually += 2
 		p.Requests += 2 + 3*depth + 6
+		if n := sources(tokensOf(in.Accepted, in.Earlier)); n > 0 {
+			p.Requests *= 1 + n // each may have to be asked for a new token before
+		}
 	}
 	p.Requests = max(min(p.Requests, o.Max), 1)
 	p.Usually = min(p.Usually, p.Requests)

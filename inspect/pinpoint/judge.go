@@ -25,8 +25,11 @@ func (r refusal) String() string {
 
 // judge reads answers. The same answer is read once: most probes of an experiment get one of two.
 type judge struct {
-	was  refusal
-	read map[string]reading
+	was refusal
+	// silent: the answer alone is no refusal, only what is known beside it made it one (a 400
+	// for a body that is not what it says, say). Then its status is how the server says no.
+	silent bool
+	read   map[string]reading
 }
 
 type reading struct {
@@ -41,8 +44,8 @@ const (
 )
 
 func newJudge(refused *flow.Flow) judge {
-	r, _ := readRefusal(answerAlone(refused))
-	return judge{r, map[string]reading{}}
+	r, says := readRefusal(answerAlone(refused))
+	return judge{was: r, silent: !says, read: map[string]reading{}}
 }
 
 // reads is readRefusal with a memory.
@@ -108,6 +111,8 @@ func (j judge) class(f *flow.Flow) (Class, refusal) {
 	}
 	r := j.reads(f)
 	switch {
+	case j.silent && r.status == j.was.status:
+		return RefusedAgain, r.refusal
 	case r.refused && r.refusal == j.was:
 		return RefusedAgain, r.refusal
 	case r.refused:

@@ -22,6 +22,7 @@ func Run(ctx context.Context, in Input, s Sender, o Options, st State) Result {
 		x.log = st.Steps
 	}
 	x.j, x.g = newJudge(in.Refused), gather(in)
+	x.o.Max = MakePlan(in, o).Requests // what was told is kept to, whatever the server answers
 	if x.o.MaxAccepted > 0 && in.Accepted == nil {
 		x.o.MaxAccepted = max(x.o.MaxAccepted, 1)
 	}
@@ -355,7 +356,7 @@ func (x *run) necessary(f *found) {
 	}
 }
 
-// lacking counts the refusals of what had all of rest and not c.
+// lacking counts how often what had all of rest and not c was not accepted.
 func (x *run) lacking(c flow.Change, rest flow.Patch) int {
 	has := func(p flow.Patch, c flow.Change) bool {
 		return slices.ContainsFunc(p, func(d flow.Change) bool {
@@ -364,7 +365,7 @@ func (x *run) lacking(c flow.Change, rest flow.Patch) int {
 	}
 	n := 0
 	for _, s := range x.steps {
-		if s.Class != RefusedAgain && s.Class != RefusedElsewise {
+		if s.Class == NoAnswer || x.good(s.Class, s.Status) {
 			continue
 		}
 		ok := s.Base == Refused && !has(s.Patch, c) || s.Base == Accepted && has(s.Patch, c)

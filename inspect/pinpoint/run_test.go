@@ -132,6 +132,28 @@ func TestOutcomes(t *testing.T) {
 		{"silence", token, func(int, *flow.Message) answer { return answer{err: errors.New("connection reset")} }, pinpoint.Options{}, pinpoint.Stopped, 1, "not answered"},
 		{"the budget is used up", token, wants("X-Other", "b"), pinpoint.Options{Max: 3}, pinpoint.Stopped, 3, "budget of 3 requests"},
 		{"the budget is used up before it is confirmed", token, wants("X-Token", "t"), pinpoint.Options{Max: 3}, pinpoint.FixedOnce, 3, "accepted once with the X-Token header"},
+		{"the half of it is let through and not accepted", func() pinpoint.Input {
+			in := pinpoint.Input{Refused: order(1, false, "X-Other", "a", "X-Token", "f"), Accepted: order(2, true, "X-Token", "t", "X-Other", "b")}
+			return in
+		}(), func(_ int, m *flow.Message) answer {
+			switch token, other := m.Header.Get("X-Token") == "t", m.Header.Get("X-Other") == "b"; {
+			case token && other:
+				return answer{status: 201}
+			case token:
+				return answer{status: 400, body: "what is that?"}
+			}
+			return answer{status: 403, body: denied}
+		}, pinpoint.Options{}, pinpoint.Proven, 0, "all of them together"},
+		{"what refuses says so by its status alone", func() pinpoint.Input {
+			in := pinpoint.Input{Refused: order(1, false), Accepted: order(2, true, "X-Token", "t")}
+			in.Refused.Response = &flow.Message{Proto: "HTTP/1.1", Status: 400, Reason: "Bad Request"}
+			return in
+		}(), func(_ int, m *flow.Message) answer {
+			if m.Header.Get("X-Token") == "t" {
+				return answer{status: 201}
+			}
+			return answer{status: 400}
+		}, pinpoint.Options{}, pinpoint.Proven, 0, "for want of the X-Token header"},
 		{"it exists already by now", token, func(_ int, m *flow.Message) answer {
 			if m.Header.Get("X-Token") == "t" {
 				return answer{status: 409, body: "exists"}
