@@ -80,3 +80,15 @@ func (s *Store) Changed(rev Rev) <-chan struct{} {
 	}
 	return s.wait
 }
+
+// Settled is closed when flows have ended, or notes have been written, after rev,
+// or the store is closed: Changed for those whom flows under way do not concern,
+// who would be woken by every step of each.
+func (s *Store) Settled(rev Rev) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.settled > rev || s.closed {
+		return done
+	}
+	return s.moved
+}

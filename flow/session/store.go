@@ -69,6 +69,7 @@ type Store struct {
 	urgent    bool
 	stalled   bool          // somebody has waited headWait in vain since the last commit
 	moved     chan struct{} // closed by the next commit
+	settled   Rev           // of the last commit's newest change
 	totals    totals        // as committed; lost as it is
 	tombs     int
 	fault     error // why the last commit did not succeed

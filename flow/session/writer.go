@@ -234,6 +234,7 @@ func (s *Store) finish(batch []*job, err error) {
 		s.commitRow(j)
 	}
 	s.rev = max(s.rev, s.committed.rev)
+	s.settled = s.rev
 	close(s.moved)
 	s.moved = make(chan struct{})
 }

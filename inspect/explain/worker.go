@@ -63,8 +63,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 			runtime.Gosched() // the traffic goes first
 		}
-		if len(rows) > 0 || next > rev {
-			rev = next
+		if rev = next; len(rows) == batch {
 			continue
 		}
 		lines, soon := w.newLines()
@@ -76,12 +75,21 @@ func (w *Worker) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-lines:
 		case <-soon:
-		case <-w.lib.store.Changed(rev):
+		case <-w.news(rev):
 			if w.lib.store.Rev() <= rev { // the store was closed
 				return nil
 			}
 		}
 	}
+}
+
+// news is closed when there may be work after rev. Where lines of logs are told
+// apart, it matters which flows are under way; else it does not, and there are many steps of each.
+func (w *Worker) news(rev session.Rev) <-chan struct{} {
+	if w.late.live {
+		return w.lib.store.Changed(rev)
+	}
+	return w.lib.store.Settled(rev)
 }
 
 // look explains the flow of a row that has ended and is not yet judged by this ruleset.
