@@ -184,4 +184,5 @@ func (m *model) bodyCame(b bodyMsg) {
 		d.answer = b.doc
 	}
 	m.inspector.applyFold() // what is read whole is folded as its beginning was
+	m.searchOn()
 }

@@ -236,6 +236,13 @@ func (m *model) seekText(from int, down bool) {
 	}
 }
 
+// searchOn looks again for what was not found, in what has been read since.
+func (m *model) searchOn() {
+	if v := &m.inspector; v.search.text != "" && v.search.row < 0 {
+		m.seekText(v.off[v.tab], true)
+	}
+}
+
 // searchKey handles a key while the search is typed.
 func (m *model) searchKey(name, text string) tea.Cmd {
 	s := &m.inspector.search
