@@ -36,7 +36,11 @@ func (c *Case) silent() bool {
 	if m.Status == 200 && strings.Contains(x.Body, `"errors"`) { // GraphQL, see softly
 		return false
 	}
-	return !vendors.MayDecide(x, false)
+	if vendors.MayDecide(x, false) {
+		return false
+	}
+	_, enveloped := c.envelope()
+	return !enveloped
 }
 
 // refused is Refused with what the case knows besides: log lines, and what the client did next.
@@ -68,6 +72,9 @@ func (c *Case) softly() bool {
 	}
 	a := c.said()
 	if _, ok := c.oauthError(); ok {
+		return true
+	}
+	if _, ok := c.envelope(); ok {
 		return true
 	}
 	switch m.Status {

@@ -8,6 +8,7 @@ var Rules = []*Rule{
 	challenge,
 	answerSays,
 	oauthSays,
+	envelopeSays,
 	statusMeaning,
 	logSays,
 	// the client's side: items 1 to 7
