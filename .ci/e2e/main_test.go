@@ -20,7 +20,7 @@ import (
 	"testing"
 )
 
-const apt = "apt-get install nginx-light apache2 python3-django python3-requests tmux curl wget openssl chromium"
+const apt = "apt-get install nginx-light apache2 libapache2-mod-security2 modsecurity-crs python3-django python3-requests tmux curl wget openssl chromium"
 
 // program is the path of the built why403.
 var program string

@@ -48,6 +48,19 @@ func TestStartUp(t *testing.T) {
 		}
 		return time.Since(begun)
 	})
+	once := func(command ...string) func() time.Duration {
+		return func() time.Duration {
+			begun := time.Now()
+			if r := run(t, env, command[0], command[1:]...); r.code != 0 {
+				t.Fatalf("%q: %s", command, r)
+			}
+			return time.Since(begun)
+		}
+	}
+	report(t, "true", 0, 5*time.Second, runs, once("true"))
+	report(t, "run -- true", 100*time.Millisecond, 5*time.Second, runs, once(program, "run", "--", "true"))
+	startCapture(t, env, "--session", "none")
+	report(t, "run -- true beside another", 100*time.Millisecond, 5*time.Second, runs, once(program, "run", "--", "true"))
 	report(t, "version", 60*time.Millisecond, 5*time.Second, runs, func() time.Duration {
 		begun := time.Now()
 		if r := run(t, env, program, "version"); r.code != 0 {
