@@ -18,7 +18,7 @@ func (s *stack) announce(kind string, o *proxyFlags) {
 	s.seat = seat
 	i := launch.Instance{
 		Started: time.Now(), Kind: kind, CA: s.caFile, Session: s.store.Stats().Path,
-		Reverse: o.mode != "" && o.mode != "regular", Login: o.proxyAuth != "",
+		Reverse: o.inFront(), Login: o.proxyAuth != "",
 	}
 	for _, l := range s.listeners {
 		i.Addresses = append(i.Addresses, l.Addr().String())

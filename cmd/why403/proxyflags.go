@@ -46,7 +46,7 @@ func (o *proxyFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.caDir, "ca-dir", "", "`folder` of our certificate authority (default: see why403 ca path)")
 	flags.StringArrayVar(&o.upstreamCA, "upstream-ca", nil, "PEM `file` with further roots to trust for servers")
 	flags.StringSliceVar(&o.tunnel, "tunnel", nil, "`host` to pass through untouched, without looking inside (*.example.com covers all below)")
-	flags.StringVar(&o.mode, "mode", "regular", "`regular`, or reverse:URL to stand in front of one server; what it answers (Location, cookies) stays as it is")
+	flags.StringVar(&o.mode, "mode", "regular", "`regular` (HTTP and SOCKS5 on one port; socks5 is the same), or reverse:URL to stand in front of one server; what it answers (Location, cookies) stays as it is")
 	flags.BoolVar(&o.setHost, "rewrite-host", false, "with --mode reverse: send the server's own name as Host")
 	flags.StringVar(&o.upstream, "upstream", "", "`URL` of a proxy to go through (http, https, socks5, socks5h), or none (default: HTTPS_PROXY and NO_PROXY of the environment)")
 	flags.StringVar(&o.proxyAuth, "proxy-auth", "", "ask clients for user:password, read from `@FILE`, - or WHY403_PROXY_AUTH")

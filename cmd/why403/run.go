@@ -161,7 +161,7 @@ func (r *runner) check() error {
 	switch {
 	case r.ca != "ephemeral" && r.ca != "persistent":
 		return usagef("give --ca ephemeral or --ca persistent", "--ca %q", r.ca)
-	case r.proxy.mode != "" && r.proxy.mode != "regular":
+	case r.proxy.inFront():
 		return usagef("start why403 --mode "+r.proxy.mode+" by itself, and give the command its address", "run needs a proxy: --mode %s stands for a server", r.proxy.mode)
 	case r.screen && r.proxy.session == "none":
 		return usagef("leave one of them out", "--ui shows the session, and --session none keeps none")

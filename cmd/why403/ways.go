@@ -80,9 +80,10 @@ func isLocal(host string) bool {
 	})
 }
 
-// reverse is the server to stand in front of, nil in regular mode.
+// reverse is the server to stand in front of, nil in regular mode. socks5 is another
+// word for that: one port speaks HTTP and SOCKS5.
 func (o *proxyFlags) reverse() (*url.URL, error) {
-	if o.mode == "" || o.mode == "regular" {
+	if o.mode == "" || o.mode == "regular" || o.mode == "socks5" {
 		return nil, nil
 	}
 	text, ok := strings.CutPrefix(o.mode, "reverse:")
@@ -92,6 +93,9 @@ func (o *proxyFlags) reverse() (*url.URL, error) {
 	}
 	return u, nil
 }
+
+// inFront reports whether the port stands for a server.
+func (o *proxyFlags) inFront() bool { return strings.HasPrefix(o.mode, "reverse:") }
 
 // login is the user:password that clients must give, "" for none. A password
 // does not stand on a command line, where every process can read it.

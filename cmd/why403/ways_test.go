@@ -138,3 +138,21 @@ func TestGuard(t *testing.T) {
 		}
 	}
 }
+
+func TestModes(t *testing.T) {
+	for mode, want := range map[string]string{
+		"": "none", "regular": "none", "socks5": "none", "reverse:https://api.test": "https://api.test",
+		"reverse:": "error", "reverse:ftp://api.test": "error", "transparent": "error",
+	} {
+		o := proxyFlags{mode: mode}
+		got := "none"
+		if u, err := o.reverse(); err != nil {
+			got = "error"
+		} else if u != nil {
+			got = u.String()
+		}
+		if got != want || o.inFront() != strings.HasPrefix(mode, "reverse:") {
+			t.Errorf("--mode %q: %s, want %s", mode, got, want)
+		}
+	}
+}
