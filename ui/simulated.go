@@ -19,12 +19,11 @@ func simulated(th *theme, p *writer, s *inspect.Simulation) {
 		return
 	}
 	p.blank()
-	title := s.Short() + " (simulated)"
-	points := strconv.Itoa(s.Score) + " points, " + strconv.Itoa(s.Threshold) + " refuse"
+	title := s.Short() + " (simulated): " + strconv.Itoa(s.Score) + " points, " + strconv.Itoa(s.Threshold) + " refuse"
 	if s.Cut {
-		points += "; a first part of the request"
+		title += "; only a first part was looked at"
 	}
-	p.say([]piece{said(th.muted, title), {"", space(2)}}, 1, th.muted, safe.Of(points))
+	p.say(nil, 0, th.muted, safe.Of(title))
 	own := s.Own(1)
 	for i, h := range own[:min(len(own), simulatedHits)] {
 		if i == 0 || own[i-1].Rule != h.Rule {

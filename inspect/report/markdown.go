@@ -56,7 +56,7 @@ func section(p *writer, e *inspect.Explained) {
 	if head, lines := simulated(e.WAF); head != "" {
 		p.f("\n### Firewall, simulated\n\n%s.\n\n", md(head))
 		for _, l := range lines {
-			p.f("* %s\n", md(short(l)))
+			p.f("* %s\n", md(l))
 		}
 	}
 	if len(e.Candidates) > 0 {

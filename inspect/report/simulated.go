@@ -22,14 +22,14 @@ func simulated(s *inspect.Simulation) (title string, lines []string) {
 	}
 	own := s.Own(1)
 	for _, h := range own[:min(len(own), maxHits)] {
-		line := strconv.Itoa(h.Rule) + " " + h.Message
+		line := strconv.Itoa(h.Rule)
 		if h.Place != "" {
-			line += " in " + h.Place
+			line += " " + h.Place
 		}
 		if h.Text != "" {
-			line += ": " + h.Text
+			line += ": " + short(h.Text)
 		}
-		lines = append(lines, line)
+		lines = append(lines, line+" ("+h.Message+")")
 	}
 	if n := len(own) - maxHits; n > 0 {
 		lines = append(lines, "and "+strconv.Itoa(n)+" more")

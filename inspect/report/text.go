@@ -68,7 +68,7 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 	if title, lines := simulated(e.WAF); title != "" {
 		p.f("  simulated   %s\n", visible(title))
 		for _, l := range lines {
-			p.f("              %s\n", short(l))
+			p.f("              %s\n", visible(l))
 		}
 	}
 	if len(e.FixedOnce) > 0 {
