@@ -95,7 +95,7 @@ func (c *Case) explainBlock(said Finding) []Finding {
 			f.Summary = fmt.Sprintf("run here, the %s does not fire %s: the server has another version or set-up", s.Short(), rulesInWords(named))
 			return f.Possible()
 		}
-		f.Summary = fmt.Sprintf("the %s, run here, fires it too: %s", s.Short(), inWords(hits))
+		f.Summary = fmt.Sprintf("the %s, run here, agrees: %s", s.Short(), inWords(hits))
 		return c.withBytes(f, hits, true)
 	}
 	if len(hits) == 0 {

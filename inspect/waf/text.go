@@ -149,44 +149,54 @@ func (d decoded) again() decoded {
 const leastLetters = 3
 
 func (d decoded) byLetters(piece []byte) (from, to int, ok bool) {
-	want, lead, trail := letters(piece)
+	want := letters(piece)
 	if len(want.text) < leastLetters {
 		return 0, 0, false
 	}
-	have, _, _ := letters(lower(d.text))
+	low := lower(d.text)
+	have := letters(low)
 	i := bytes.Index(have.text, want.text)
 	if i < 0 {
 		return 0, 0, false
 	}
 	a, b := have.at[i], have.at[i+len(want.text)-1]+1
 	// Signs at the ends of the piece stand there in what was sent as well, perhaps with more blanks.
-	for i := a - 1; i >= 0 && lead > 0 && !letter(d.text[i]); i-- {
-		if !blank(d.text[i]) {
-			a, lead = i, lead-1
+	lead, trail := piece[:want.at[0]], piece[want.at[len(want.at)-1]+1:]
+	for j := a - 1; j >= 0 && len(lead) > 0; {
+		switch last := lead[len(lead)-1]; {
+		case blank(last):
+			lead = lead[:len(lead)-1]
+		case low[j] == last:
+			a, lead, j = j, lead[:len(lead)-1], j-1
+		case blank(low[j]):
+			j--
+		default:
+			lead = nil
 		}
 	}
-	for i := b; i < len(d.text) && trail > 0 && !letter(d.text[i]); i++ {
-		if !blank(d.text[i]) {
-			b, trail = i+1, trail-1
+	for j := b; j < len(low) && len(trail) > 0; {
+		switch first := trail[0]; {
+		case blank(first):
+			trail = trail[1:]
+		case low[j] == first:
+			b, trail, j = j+1, trail[1:], j+1
+		case blank(low[j]):
+			j++
+		default:
+			trail = nil
 		}
 	}
 	return d.at[a], d.at[b], true
 }
 
-// letters are the letters and digits of s, and how many signs stand before the first and after the last.
-func letters(s []byte) (out decoded, lead, trail int) {
+// letters are the letters and digits of s.
+func letters(s []byte) (out decoded) {
 	for i, c := range s {
-		switch {
-		case letter(c):
-			out.text, out.at, trail = append(out.text, c), append(out.at, i), 0
-		case blank(c):
-		case len(out.at) == 0:
-			lead++
-		default:
-			trail++
+		if letter(c) {
+			out.text, out.at = append(out.text, c), append(out.at, i)
 		}
 	}
-	return out, lead, trail
+	return out
 }
 
 func blank(c byte) bool { return c == ' ' || c >= 9 && c <= 13 }

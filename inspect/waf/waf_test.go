@@ -313,6 +313,7 @@ func TestPiecesAreFoundInWhatWasSent(t *testing.T) {
 		{`a\"onload=\"b`, jsonString, `"onload="`, `\"onload=\"`},
 		{`\ud83d\ude00 tea`, jsonString, "😀", `\ud83d\ude00`},
 		{"x;  c\\at   /etc/passwd!", plain, "; cat /etc/passwd", ";  c\\at   /etc/passwd"},
+		{"charset=utf-7;x", plain, "|UTF 7|", "utf-7"},
 		{"nothing of it", plain, "<script>", ""},
 		{"abc", plain, "'", ""},
 	} {
