@@ -120,10 +120,12 @@ func TestRecordsOfOldVersionsAreRead(t *testing.T) {
 }
 
 func FuzzRecord(f *testing.F) {
-	f.Add(string(encodeRecord(everything())))
-	f.Add(string(encodeRecordAs(everything(), 2)))
+	short := everything()
+	short.Response.Header[0].Value = "y" // a long input is minimized for longer than it is varied
+	f.Add(string(encodeRecord(short)))
+	f.Add(string(encodeRecordAs(short, 2)))
 	f.Add(string(encodeRecord(post())))
-	f.Add(string(encodeTLS(everything().Conn.OriginTLS)))
+	f.Add(string(encodeTLS(short.Conn.OriginTLS)))
 	f.Fuzz(func(t *testing.T, blob string) {
 		if tls, err := decodeTLS(blob); err == nil {
 			once := encodeTLS(tls)
