@@ -62,8 +62,8 @@ func (m *model) welcome(w, h int) []string {
 	add(row(w))
 	for _, y := range m.ways() {
 		name := row(w).gap(in).put(th.key, y.key).gap(2).put(th.text, y.name)
-		if in+26+safe.Of(y.line).Width() < w {
-			add(name.to(in+26).text(th.accent, safe.Of(y.line)))
+		if in+30+safe.Of(y.line).Width() < w {
+			add(name.to(in+30).text(th.accent, safe.Of(y.line)))
 		} else {
 			add(name)
 			for _, part := range wrap(safe.Of(y.line), w-in-4) {
