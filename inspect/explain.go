@@ -196,6 +196,20 @@ func (c *Case) unknown(who answerer) Finding {
 	return f
 }
 
+// apart leaves out what is quoted already in a shorter or longer form: several rules read the same words.
+func apart(all []Evidence) []Evidence {
+	var out []Evidence
+	for _, e := range all {
+		if !slices.ContainsFunc(out, func(o Evidence) bool {
+			a, b := strings.TrimRight(o.Quote, ". "), strings.TrimRight(e.Quote, ". ")
+			return o.Where == e.Where && (strings.Contains(a, b) || strings.Contains(b, a))
+		}) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
 func (c *Case) verdict(f Finding, who answerer) Verdict {
 	info := causeByID[f.Cause]
 	if info == nil {
@@ -204,7 +218,7 @@ func (c *Case) verdict(f Finding, who answerer) Verdict {
 	v := Verdict{
 		Cause: f.Cause, Layer: f.Layer, Vendor: f.Vendor, Confidence: max(f.Confidence, flow.Possible),
 		Headline: cmp.Or(f.Headline, info.Title), Summary: sentence(f.Summary), NextStep: sentence(cmp.Or(f.NextStep, info.Next)),
-		Checklist: f.Items, Evidence: f.Evidence, Fix: f.Fix,
+		Checklist: f.Items, Evidence: apart(f.Evidence), Fix: f.Fix,
 	}
 	if v.Vendor == "" && (v.Layer == "" || v.Layer == who.layer) && who.id != "" {
 		v.Vendor = Name(who.id)

@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/session"
@@ -111,6 +113,9 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 			t := safe.Of(name).Cut(labelWidth - 2)
 			head[1], head[2] = piece{th.muted, t}, piece{"", space(labelWidth - 1 - t.Width())}
 			quote := "“" + e.Quote + "”"
+			if claims := claimsOf(e.Quote); claims != "" {
+				quote = "a token, decoded: " + claims
+			}
 			if rest != "" {
 				quote = rest + ": " + quote
 			}
@@ -172,6 +177,21 @@ func lives(th *theme, p *writer, list []inspect.Life) {
 		}
 		p.say([]piece{{"", space(1)}, said(th.text, l.Credential), {"", space(2)}}, 3, th.muted, safe.Of(strings.Join(parts, ", ")+" UTC"))
 	}
+}
+
+// claimsOf is the JSON in a quoted part of a JWT (RFC 7515, section 7.1), as far as the quotation goes; "" is none.
+func claimsOf(quote string) string {
+	if !strings.HasPrefix(quote, "eyJ") { // {" in base64url
+		return ""
+	}
+	text, err := base64.RawURLEncoding.DecodeString(quote[:len(quote)-len(quote)%4])
+	if err != nil || !utf8.Valid(text) {
+		return ""
+	}
+	if rest, err := base64.RawURLEncoding.DecodeString(quote[len(quote)-len(quote)%4:]); err == nil {
+		text = append(text, rest...)
+	}
+	return string(text)
 }
 
 // where is evidence's place in a word, and the field it names.
