@@ -88,6 +88,9 @@ func (c *Case) seen(item int) (State, string) {
 		}
 		return same("a cookie", q.Header.Get("Cookie") != ok.Header.Get("Cookie"))
 	case 8, 9, 17:
+		if item == 9 && c.WAF != nil && c.WAF.Failed == "" {
+			return Unknown, c.WAF.note()
+		}
 		if n := len(c.Logs); n > 0 {
 			return Unknown, fmt.Sprintf("%d log lines belong to this request; see the evidence", n)
 		}

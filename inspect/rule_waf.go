@@ -126,7 +126,7 @@ func (c *Case) explainBlock(said Finding) []Finding {
 // withBytes quotes the bytes that matched and says what to do about them.
 func (c *Case) withBytes(f Finding, hits []Hit, exclude bool) []Finding {
 	hits = preciseFirst(hits)
-	for _, h := range mainHits(hits) {
+	for _, h := range quotable(hits) {
 		f = f.Quote(evidenceOf(h))
 	}
 	h := hits[0]
@@ -154,13 +154,13 @@ func (c *Case) suspected() (Finding, bool) {
 		return Finding{}, false
 	}
 	hits = preciseFirst(hits)
-	f := because("nothing shows that a firewall refused; if there is one with the %s, it flags this: %s", s.Short(), inWords(hits)).Of(hits[0].causeOf()).On(ByHabit)
+	f := because("nothing shows a firewall; if there is one with the %s, it flags the request: %s", s.Short(), inWords(hits)).Of(hits[0].causeOf()).On(ByHabit)
 	f.Nobody = true
 	if s.Accepted != nil && f.Cause == WAFRule {
 		// The accepted request has nothing of the kind: then it may stand for itself.
 		f = f.On(ByDifference).Titled("perhaps a firewall's rule on content")
 	}
-	for _, h := range mainHits(hits) {
+	for _, h := range quotable(hits) {
 		f = f.Quote(evidenceOf(h))
 	}
 	f = f.Then("Look for ModSecurity or Coraza and rule %d in %s; where there is none, this is not the reason", hits[0].Rule, c.logOfServer())
@@ -170,18 +170,11 @@ func (c *Case) suspected() (Finding, bool) {
 
 // suspicion is suspected in a short sentence, "" if nothing is.
 func (c *Case) suspicion() string {
-	if _, ok := c.suspected(); !ok {
+	f, ok := c.suspected()
+	if !ok {
 		return ""
 	}
-	h := mainHits(c.WAF.Own(1))[0]
-	what := "it flags this request"
-	switch {
-	case h.Quote != "":
-		what = "it flags " + quoted(h) + " in " + clip(h.Place, 80)
-	case h.Place != "":
-		what = "it flags " + clip(h.Place, 80)
-	}
-	return fmt.Sprintf("Nothing shows a firewall; if one with the %s is there, %s (rule %d)", c.WAF.Short(), what, h.Rule)
+	return sentence(f.Summary)
 }
 
 // preciseFirst puts rules on content before those on the protocol, and bytes that
@@ -209,50 +202,38 @@ func (c *Case) logOfServer() string {
 	return "the server's log"
 }
 
-const toldHits = 2 // matches in a sentence
+const quotedHits = 3 // matches of which a finding quotes the bytes
 
-// mainHits are those that a sentence tells: one a rule and place.
-func mainHits(hits []Hit) []Hit {
+// quotable are the matches that evidence is taken from: one a rule.
+func quotable(hits []Hit) []Hit {
 	var out []Hit
 	for _, h := range preciseFirst(hits) {
-		if len(out) < toldHits && !slices.ContainsFunc(out, func(o Hit) bool { return o.Rule == h.Rule }) {
+		if len(out) < quotedHits && !slices.ContainsFunc(out, func(o Hit) bool { return o.Rule == h.Rule }) {
 			out = append(out, h)
 		}
 	}
 	return out
 }
 
-// inWords tells matches: "rule 942100 (SQL Injection …) at “x' OR 1=1” in the form field name".
+// inWords tells the first match, and how many rules fire besides: "rule 942100 (SQL
+// Injection …) at “x' OR 1=1” in the form field name, and 2 more".
 func inWords(hits []Hit) string {
-	var b strings.Builder
-	told := mainHits(hits)
-	for i, h := range told {
-		if i > 0 {
-			b.WriteString(" and ")
-		}
-		fmt.Fprintf(&b, "rule %d (%s)", h.Rule, clip(h.Message, 60))
-		switch {
-		case h.Quote != "":
-			b.WriteString(" at " + quoted(h) + " in " + clip(h.Place, 80))
-		case h.Place != "":
-			b.WriteString(" for " + clip(h.Place, 80))
-		}
+	h := preciseFirst(hits)[0]
+	s := fmt.Sprintf("rule %d (%s)", h.Rule, clip(h.Message, 60))
+	switch {
+	case h.Quote != "":
+		s += " at " + quoted(h) + " in " + clip(h.Place, 80)
+	case h.Place != "":
+		s += " for " + clip(h.Place, 80)
 	}
-	more := 0
-	seen := map[int]bool{}
-	for _, h := range told {
-		seen[h.Rule] = true
+	more := map[int]bool{}
+	for _, o := range hits {
+		more[o.Rule] = true
 	}
-	for _, h := range hits {
-		if !seen[h.Rule] {
-			seen[h.Rule] = true
-			more++
-		}
+	if n := len(more) - 1; n > 0 {
+		s += fmt.Sprintf(", and %d more", n)
 	}
-	if more > 0 {
-		fmt.Fprintf(&b, " and %d more", more)
-	}
-	return b.String()
+	return s
 }
 
 func quoted(h Hit) string { return "“" + clip(h.Text, 60) + "”" }

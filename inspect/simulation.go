@@ -77,6 +77,17 @@ func (s *Simulation) Own(level int) []Hit {
 	return out
 }
 
+// note is what it says in a line.
+func (s *Simulation) note() string {
+	switch own := s.Own(1); {
+	case len(own) > 0 && s.Score >= s.Threshold:
+		return "the " + s.Short() + ", run here, flags the request: " + inWords(own)
+	case s.Score >= s.Threshold:
+		return "the " + s.Short() + ", run here, flags the request, and the accepted request as well"
+	}
+	return "the " + s.Short() + ", run here, lets the request pass"
+}
+
 // Short is the rule set without the last part of its version: "Core Rule Set 4.25".
 func (s *Simulation) Short() string {
 	if i := strings.LastIndexByte(s.Rules, '.'); i > strings.IndexByte(s.Rules, '.') {
