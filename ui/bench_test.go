@@ -25,7 +25,9 @@ func many(n int) *fakeFeed {
 	f.rev = session.Rev(n)
 	fl := request(0, "POST", "https://api.shop.test/v1/orders", `{"a":1}`)
 	fl.Response = response(403, "Forbidden", "application/json", `{"detail":"no"}`)
-	f.flows[flow.ID(n)] = fl
+	for i := range n {
+		f.flows[flow.ID(i+1)] = fl
+	}
 	return f
 }
 

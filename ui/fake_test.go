@@ -106,6 +106,15 @@ func (f *fakeFeed) Page(_ context.Context, from flow.ID, n int) ([]session.Row, 
 	return rows[:min(len(rows), n)], nil
 }
 
+func (f *fakeFeed) RowsBack(_ context.Context, to, from flow.ID, yield func(*session.Row) bool) error {
+	for id := min(from, f.Last()); id >= to; id-- {
+		if r := f.rows[id-1]; f.flows[id] != nil && !yield(&r) {
+			return nil
+		}
+	}
+	return f.err
+}
+
 func (f *fakeFeed) Row(_ context.Context, id flow.ID) (session.Row, error) {
 	if id < 1 || int(id) > len(f.rows) || f.flows[id] == nil {
 		return session.Row{}, errors.New("no such flow")

@@ -19,6 +19,7 @@ type Feed interface {
 	Changed(rev session.Rev) <-chan struct{}
 	Rev() session.Rev
 	Page(ctx context.Context, from flow.ID, n int) ([]session.Row, error)
+	RowsBack(ctx context.Context, to, from flow.ID, yield func(*session.Row) bool) error
 	Row(ctx context.Context, id flow.ID) (session.Row, error)
 	Flow(ctx context.Context, id flow.ID) (*flow.Flow, error)
 	Prefix(ctx context.Context, id flow.ID, request, response int64) (*flow.Flow, error)

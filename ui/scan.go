@@ -67,21 +67,13 @@ func lookAtRows(ctx context.Context, feed Feed, match *matches, next flow.ID, no
 	if next == match.border {
 		step = scanFirst
 	}
-	const page = 1000
-	for hi := next; hi > 0 && hi > next-step; hi -= page {
-		lo := max(1, hi-page+1)
-		rows, err := feed.Page(ctx, lo, int(hi-lo)+1)
-		if err != nil {
-			msg.err = err
-			return msg
-		}
-		for i := len(rows) - 1; i >= 0; i-- {
-			if r := &rows[i]; r.ID <= hi && match.passes(r, now) && !match.hidden(ctx, feed, r, now) {
-				msg.take(match, r)
-			}
-		}
-	}
 	msg.next = max(0, next-step)
+	msg.err = feed.RowsBack(ctx, msg.next+1, next, func(r *session.Row) bool {
+		if match.passes(r, now) && !match.hidden(ctx, feed, r, now) {
+			msg.take(match, r)
+		}
+		return true
+	})
 	return msg
 }
 

@@ -37,9 +37,6 @@ func TestAllBodiesAreLookedThrough(t *testing.T) {
 // TestAScanTakesSmallStepsThenLargeOnes counts what each step looks at, and that none is left out.
 func TestAScanTakesSmallStepsThenLargeOnes(t *testing.T) {
 	f := many(60_000)
-	for i := range f.rows {
-		f.flows[flow.ID(i+1)] = f.flows[60_000]
-	}
 	match := newMatches("refused:yes", compiled(t, "refused:yes"), sorting{}, 60_000)
 	var steps []flow.ID
 	found := 0

@@ -47,6 +47,50 @@ func (s *Store) Back(ctx context.Context, to, from flow.ID, most int64, yield fu
 	return b.hole
 }
 
+// RowsBack calls yield for the rows with IDs from to up to from, newest first,
+// until it says false. The row is only good until yield returns. It reads from
+// one state of the file.
+func (s *Store) RowsBack(ctx context.Context, to, from flow.ID, yield func(*Row) bool) error {
+	memory := s.memory(func(r *Row) bool { return r.ID >= to && r.ID <= from })
+	stopped := false
+	// above gives the rows in memory that stand above id, and tells which one stands at it.
+	above := func(id flow.ID) *Row {
+		for n := len(memory); n > 0 && memory[n-1].ID >= id && !stopped; n-- {
+			r := &memory[n-1]
+			memory = memory[:n-1]
+			if r.ID == id {
+				return r
+			}
+			stopped = !yield(r)
+		}
+		return nil
+	}
+	var fault error
+	var read Row
+	rr := s.rowReader()
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(ctx, rowColumns+"WHERE id >= ? AND id <= ? ORDER BY id DESC", func(r row) bool {
+			live := above(flow.ID(r.int(0)))
+			if stopped {
+				return false
+			}
+			if fault = rr.read(r, &read); fault != nil {
+				return false
+			}
+			one := &read
+			if live != nil && read.State < Done { // else it has ended meanwhile
+				one = live
+			}
+			stopped = !yield(one)
+			return !stopped
+		}, int64(to), int64(from))
+	})
+	if err = errors.Join(err, fault); err == nil && !stopped {
+		above(0)
+	}
+	return err
+}
+
 // backward puts the rows of one answer together to flows: a row for each chunk of its bodies.
 type backward struct {
 	s       *Store

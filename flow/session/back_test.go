@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,6 +99,22 @@ func TestBackGivesWhatIsAskedForOneByOne(t *testing.T) {
 		if want := []flow.ID{8, 7, 6, 5, 4, 3, 1}; !cmp.Equal(order, want) {
 			t.Errorf("they came as %v, want %v", order, want)
 		}
+	}
+	var rows []Row
+	if err := s.RowsBack(ctx, 1, s.Last(), func(r *Row) bool { rows = append(rows, *r); return true }); err != nil {
+		t.Fatal(err)
+	}
+	page, err := s.Page(ctx, 1, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Reverse(page)
+	if d := cmp.Diff(ids(page), ids(rows)); d != "" || rows[1].ID != live || rows[1].State == Done {
+		t.Errorf("rows alone (-a page +back):\n%s", d)
+	}
+	n := 0
+	if err := s.RowsBack(ctx, 1, s.Last(), func(*Row) bool { n++; return n < 3 }); err != nil || n != 3 {
+		t.Errorf("told to stop at the third row, %d came (%v)", n, err)
 	}
 	if part := lookBack(t, s, 3, 5, 10, 2); len(part) != 2 || part[0].row.ID != 5 || part[1].row.ID != 4 {
 		t.Errorf("a part of them, until told to stop: %v", part)
