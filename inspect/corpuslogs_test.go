@@ -5,7 +5,11 @@ import (
 
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/inspect/logs"
+	"github.com/why403/why403/inspect/waf"
 )
+
+// firewall is simulated for the cases for which that can matter.
+var firewall waf.Engine
 
 // options gives the explaining the case's log lines, as if read from files.
 func (c *corpusCase) options() explain.Options {
@@ -19,5 +23,5 @@ func (c *corpusCase) options() explain.Options {
 		}
 		return 1
 	})
-	return explain.Options{Logs: explain.FromLogs(sources)}
+	return explain.Options{Logs: explain.FromLogs(sources), WAF: &firewall}
 }
