@@ -41,8 +41,9 @@ type Options struct {
 	// Contract compares a flow's request with the API's contract; nil: there is none.
 	// The flow's bodies are decoded.
 	Contract func(f *flow.Flow) []inspect.Breach
-	// WAF simulates a firewall for the requests for which that can matter, and with
-	// WAFAlways for each refused one; nil: none is simulated.
+	// WAF simulates a firewall for the requests for which that can matter (of a file for at
+	// most 200, in a session for at most 100 in ten seconds), and with WAFAlways for each refused
+	// one; nil: none is simulated.
 	WAF       *waf.Engine
 	WAFAlways bool
 	// Settled is told by a Worker of each flow that is on disk and about which
@@ -80,7 +81,7 @@ func Flows(ctx context.Context, flows []*flow.Flow, o Options) ([]inspect.Explai
 // flows of up to 64 MB are each other's history; of a larger source those before a
 // flow are, and those of its part that come after it. Memory does not grow with the source.
 func Each(ctx context.Context, source func(yield func(*flow.Flow) error) error, o Options, tell func(inspect.Explained) error) error {
-	b := part{o: o, tell: tell}
+	b := part{o: o, tell: tell, ration: newRation(maxSimulated, 0)}
 	err := source(func(f *flow.Flow) error {
 		b.flows = append(b.flows, ready(f))
 		b.bytes += size(b.flows[len(b.flows)-1])
@@ -103,6 +104,8 @@ type part struct {
 	flows []*flow.Flow
 	told  int
 	bytes int
+	// ration is for the whole source.
+	ration *ration
 }
 
 func (b *part) explain(ctx context.Context) error {
@@ -111,7 +114,9 @@ func (b *part) explain(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := b.tell(explainCase(ctx, book.caseOf(i, b.o.Logs != nil), b.o, nil)); err != nil {
+		e := explainCase(ctx, book.caseOf(i, b.o.Logs != nil), b.ration.with(b.o), nil)
+		b.ration.used(&e)
+		if err := b.tell(e); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"context"
+	"time"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/inspect"
@@ -34,6 +35,45 @@ func simulate(ctx context.Context, e *waf.Engine, c *inspect.Case) *inspect.Simu
 		s.Hits = append(s.Hits, inspect.Hit(h))
 	}
 	return s
+}
+
+// Bounds of how many requests are simulated where nobody asked for all: each
+// takes some milliseconds of a processor, up to four runs of the rules.
+const (
+	maxSimulated = 200              // of one source of Each
+	rationSpan   = 10 * time.Second // of a Worker
+	rationed     = 100              // in a span
+)
+
+// ration is how many simulations there may still be.
+type ration struct {
+	left  int
+	span  time.Duration // after which there are as many as before; 0: never
+	full  int
+	since time.Time
+}
+
+func newRation(n int, span time.Duration) *ration { return &ration{left: n, full: n, span: span} }
+
+// with is o for the next flow: without a firewall when none is left.
+func (r *ration) with(o Options) Options {
+	if o.WAF == nil || o.WAFAlways {
+		return o
+	}
+	if now := time.Now(); r.span > 0 && now.Sub(r.since) > r.span {
+		r.left, r.since = r.full, now
+	}
+	if r.left <= 0 {
+		o.WAF = nil
+	}
+	return o
+}
+
+// used takes note of what came out.
+func (r *ration) used(e *inspect.Explained) {
+	if e.WAF != nil {
+		r.left--
+	}
 }
 
 // simulable reports whether there is a request to run.

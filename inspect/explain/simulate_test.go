@@ -136,3 +136,35 @@ func TestWorkerSimulatesInTheBackground(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 }
+
+// A file of refusals does not run the rules for each.
+func TestSimulationsAreRationed(t *testing.T) {
+	var e waf.Engine
+	defer e.Close()
+	var flows []*flow.Flow
+	for i := range maxSimulated + 3 {
+		flows = append(flows, posted(flow.ID(i+1), attack, 403, nginx, "Server", "nginx", "Content-Type", "text/html"))
+	}
+	n := 0
+	for _, x := range explainAll(t, Options{WAF: &e}, flows...) {
+		if x.WAF != nil {
+			n++
+		}
+	}
+	if n != maxSimulated {
+		t.Errorf("%d are simulated, want %d", n, maxSimulated)
+	}
+	r := newRation(1, time.Hour)
+	o := Options{WAF: &e}
+	first := r.with(o).WAF
+	r.used(&inspect.Explained{WAF: &inspect.Simulation{}})
+	second := r.with(o).WAF
+	r.since = time.Now().Add(-2 * time.Hour)
+	if third := r.with(o).WAF; first == nil || second != nil || third == nil {
+		t.Errorf("got %v, %v, %v", first, second, third)
+	}
+	r.used(&inspect.Explained{WAF: &inspect.Simulation{}})
+	if always := r.with(Options{WAF: &e, WAFAlways: true}).WAF; always == nil {
+		t.Error("all are asked for, and not all are simulated")
+	}
+}

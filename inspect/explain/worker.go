@@ -29,6 +29,7 @@ type Worker struct {
 	// replays are the accepted replays of a flow; kept bounded by maxOpen parents.
 	replays map[flow.ID][]flow.ID
 	late    lateLines
+	ration  *ration // of simulated firewalls: the traffic goes first
 }
 
 const (
@@ -40,7 +41,7 @@ const (
 // NewWorker makes a worker for store; Run does the work.
 func NewWorker(store *session.Store, o Options) *Worker {
 	return &Worker{lib: library{store: store, shelf: newShelf(), logs: o.Logs != nil}, o: o, open: map[string][]flow.ID{}, tunnels: map[string][]flow.ID{}, replays: map[flow.ID][]flow.ID{},
-		late: lateLines{live: o.LogsChanged != nil}}
+		ration: newRation(rationed, rationSpan), late: lateLines{live: o.LogsChanged != nil}}
 }
 
 // Run explains until ctx ends or the store is closed; it blocks, and the caller
@@ -220,11 +221,12 @@ func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
 		}
 		o.Logs = func(f *flow.Flow) []inspect.Line { return together(had, w.late.own(id, w.o.Logs(f))) }
 	}
-	e := explainCase(ctx, c, o, func(e inspect.Explained) {
+	e := explainCase(ctx, c, w.ration.with(o), func(e inspect.Explained) {
 		if j, err := Judge(e); err == nil && w.lib.store.Note(id, flow.Annotation{Verdict: j}) == nil {
 			noted = true // shown at once; what the firewall's rules say comes on top
 		}
 	})
+	w.ration.used(&e)
 	w.late.remember(id, len(e.Logs))
 	if key := c.Flow.Scheme + "://" + c.Flow.Authority; e.Refused && inspect.TunnelRefused(c.Flow) {
 		if had := w.tunnels[key]; len(had) < perOpen && (had != nil || len(w.tunnels) < maxOpen) && !slices.Contains(had, id) {
