@@ -210,3 +210,11 @@ func (a *area) first() bool {
 	a.layout()
 	return a.rowOf(a.at) == 0
 }
+
+// click puts the cursor at column x of row y of the last drawing.
+func (a *area) click(x, y int) {
+	a.layout()
+	if i := a.top + y; y >= 0 && i < len(a.rows) {
+		a.at, a.goal = a.offset(a.rows[i], max(0, x)), -1
+	}
+}

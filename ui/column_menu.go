@@ -108,6 +108,13 @@ func (c *columnMenu) key(m *model, name, _ string) tea.Cmd {
 	return nil
 }
 
+func (c *columnMenu) point(i int) bool {
+	if i < len(choices) {
+		c.cur = i
+	}
+	return i < len(choices)
+}
+
 func (c *columnMenu) view(th *theme, w, _ int) []string {
 	w = min(w, 48)
 	var out []string

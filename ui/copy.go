@@ -85,6 +85,7 @@ type copyMenu struct {
 	masked  bool
 	id      flow.ID
 	cur     int
+	top     int // first item on the screen
 	items   []copyItem
 	message int64 // number of the message under the cursor in the tab Messages, -1: none
 }
@@ -132,11 +133,19 @@ func (c *copyMenu) key(m *model, name, _ string) tea.Cmd {
 	return nil
 }
 
+func (c *copyMenu) point(i int) bool {
+	if i += c.top; i < len(c.items) {
+		c.cur = i
+	}
+	return i < len(c.items)
+}
+
 func (c *copyMenu) view(th *theme, w, h int) []string {
 	w = min(w, 44)
 	var out []string
 	shown := max(1, min(len(c.items), h-1))
 	from := max(0, min(c.cur-shown/2, len(c.items)-shown))
+	c.top = from
 	for i, it := range c.items[:from+shown] {
 		if i < from {
 			continue

@@ -41,9 +41,15 @@ func frame(th *theme, d dialog, w, h int) string {
 	return top.end() + "\n" + th.frame.PaddingRight(1+max(0, width-widest)).Render(strings.Join(rows, "\n"))
 }
 
-// over lays a box on the screen: in the middle, a third from the top. Only the rows that it
+// pointable is a dialog with rows that can be clicked.
+type pointable interface {
+	// point puts the cursor on row i of what view has drawn, and reports whether there is something to choose.
+	point(i int) bool
+}
+
+// over lays a box on the screen and returns where it lies: in the middle, a third from the top. Only the rows that it
 // covers are composed anew; the canvas mends what stands on two cells and loses one.
-func over(screen []string, box string) {
+func over(screen []string, box string) rect {
 	w, h := lipgloss.Size(box)
 	cells := visible(screen[0])
 	x, y := max(0, (cells-w)/2), max(0, (len(screen)-h)/3)
@@ -55,6 +61,7 @@ func over(screen []string, box string) {
 		under[i] = r + blank(cells-visible(r)) // it drops spaces at the end
 		i++
 	}
+	return rect{x, y, w, h}
 }
 
 // confirm asks before something that cannot be taken back.

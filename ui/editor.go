@@ -74,6 +74,8 @@ type editor struct {
 	raw      *rawText   // the form as one text; nil: it is a form
 	veil     *veil      // stage mode: what is not under the cursor is masked
 	pasted   bool
+	// of the last drawing: rows of the parts of the form, from formTop on
+	formTop, headTop, headRows, bodyTop, formW int
 	// accepted are requests that were accepted, whose names and values are offered: the partner and others of the endpoint.
 	accepted []*flow.Flow
 }
@@ -445,3 +447,38 @@ func (e *editor) wanted() (flow.Change, bool) {
 
 // scroll moves through the answer.
 func (e *editor) scroll(by int) { e.answered = max(0, e.answered+by) }
+
+// click puts the cursor into the field at column x of row y, as they were drawn last.
+func (e *editor) click(x, y int) {
+	y -= e.formTop
+	if e.raw != nil {
+		e.raw.click(x-1, y)
+		return
+	}
+	if x >= e.formW {
+		return
+	}
+	to := e.at
+	switch {
+	case y == 0 && x <= 1+max(7, len(e.method.s)+1):
+		to = fieldID{part: partMethod}
+	case y == 0:
+		to = fieldID{part: partURL}
+	case y >= e.headTop && y < e.headTop+e.headRows && e.top+y-e.headTop < len(e.heads):
+		to = fieldID{partHeader, e.top + y - e.headTop, 1}
+		if x >= 1 && x < 5 { // the dot
+			e.at = to
+			e.toggle()
+			return
+		}
+		if x < 5+nameWidth {
+			to.col = 0
+		}
+	case y >= e.bodyTop:
+		to = fieldID{part: partBody}
+		if e.asText {
+			e.body.click(x-1, y-e.bodyTop)
+		}
+	}
+	e.at = to
+}

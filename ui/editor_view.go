@@ -29,11 +29,20 @@ func (e *editor) view(m *model, w, h int) []string {
 	if e.answer != nil && w >= wide {
 		formW = w * 58 / 100
 	}
+	below := 0 // rows for the answer, where it does not fit beside the form
+	if e.answer != nil && w < wide && room >= 14 {
+		below = room / 3
+		room -= below + 1
+	}
+	e.formTop = len(out)
 	var left []string
 	if e.raw != nil {
 		left = e.rawView(th, formW, room)
 	} else {
 		left = e.form.draw(th, e, formW, room)
+	}
+	if below > 0 {
+		left = append(append(left, row(w).text(th.rule, dashes(w)).end()), e.answerView(th, w, below)...)
 	}
 	if formW < w {
 		left = beside(th, left, e.answerView(th, w-formW-1, room))
@@ -164,6 +173,7 @@ func (g *form) draw(th *theme, e *editor, w, h int) []string {
 		}
 	}
 	e.top = max(0, min(e.top, heads-forHeads))
+	e.headTop, e.headRows = len(out), min(heads, e.top+forHeads)-e.top
 	for i := e.top; i < min(heads, e.top+forHeads); i++ {
 		if i == len(g.heads) {
 			out = append(out, row(w).gap(1).put(th.muted, "●   ").left(th.muted, safe.Of("Content-Length"), nameWidth).
@@ -176,6 +186,7 @@ func (g *form) draw(th *theme, e *editor, w, h int) []string {
 		out = append(out, blank(w))
 	}
 	out = append(out, g.bodyTitle(th, w))
+	e.bodyTop, e.formW = len(out), w
 	return fill(append(out, g.drawBody(th, e, w, forBody)...), w, h)
 }
 

@@ -28,6 +28,7 @@ type endpoints struct {
 	last  flow.ID
 	list  []*endpoint // the most refused first
 	cur   int
+	top   int  // first one on the screen
 	chose bool // the cursor was moved
 	err   error
 }
@@ -158,12 +159,21 @@ func (e *endpoints) move(by int) {
 	e.cur = max(0, min(e.cur+by, len(e.list)-1))
 }
 
+func (e *endpoints) point(i int) bool {
+	if i += e.top - 1; i < e.top || i >= len(e.list) {
+		return false
+	}
+	e.cur, e.chose = i, true
+	return true
+}
+
 func (e *endpoints) view(th *theme, w, h int) []string {
 	w = min(w, 120)
 	line := func() *line { return row(w).on(th.box) }
 	out := []string{line().right(th.muted, safe.Of("refused"), 8).right(th.muted, safe.Of("of"), 8).right(th.muted, safe.Of("rate"), 6).gap(2).put(th.muted, "endpoint").end()}
 	n := min(h-4, max(len(e.list), 1))
 	top := max(0, min(e.cur-n+1, len(e.list)-n))
+	e.top = top
 	for i := top; i < min(len(e.list), top+n); i++ {
 		out = append(out, e.list[i].row(th, w, i == e.cur))
 	}

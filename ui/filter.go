@@ -17,6 +17,9 @@ type preset struct {
 
 var presets = []preset{{"all", ""}, {"refused", "refused:yes"}, {"POST 403", "method:post status:403"}}
 
+// presetCells is what the presets take of their row.
+const presetCells = 34
+
 // filterBar is the row in which a filter is typed. It is compiled at each key: what is shown is
 // always what the last valid text says.
 type filterBar struct {
@@ -128,7 +131,7 @@ func (m *model) bar(w int) string {
 	text := m.filterText()
 	right := 0
 	if !m.filter.open {
-		right = 34 // what the presets take
+		right = presetCells
 	}
 	l.put(th.muted, "filter ")
 	switch {

@@ -181,6 +181,19 @@ type foldable interface {
 	toggle(row int) bool
 	deepest() int
 	number(on bool)
+	// layered reports whether there may be something to fold, without looking for it.
+	layered() bool
+}
+
+func (d *textDoc) layered() bool { return (d.json || d.markup) && len(d.start) > 3 }
+
+func (s *sequence) layered() bool {
+	for _, d := range s.docs {
+		if f, ok := d.(foldable); ok && f.layered() {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *sequence) foldTo(depth int) {

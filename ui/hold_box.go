@@ -116,14 +116,14 @@ func (b *heldBox) row(th *theme, w, i int) string {
 		l.left(th.warn, safe.Of("request"), 11)
 	}
 	time := left(h, b.m.now)
-	l.left(th.verb, safe.Of(h.Flow.Request.Method), 8).left(th.text, safe.Of(h.Flow.URL()), max(4, w-l.w-len(time)-6))
+	l.left(th.verb, safe.Of(h.Flow.Request.Method), 8).left(th.text, safe.Of(b.m.veil.url(h.Flow.URL())), max(4, w-l.w-len(time)-6))
 	return l.gap(1).text(th.warn, safe.Of(time)).put(th.muted, " left").end()
 }
 
 // preview is the beginning of the message under the cursor.
 func (b *heldBox) preview(th *theme, w, rows int) []string {
 	h := b.m.held[b.cur]
-	f := *h.Flow
+	f := *b.m.veil.flow(h.Flow)
 	msg := f.Request
 	if h.Stage == filter.Responses {
 		msg = f.Response

@@ -216,7 +216,7 @@ var bindings = []binding{
 
 	{chooseColumns, anywhere, []string{"C"}, "columns", "choose the columns of the list", "Look", 0},
 	{toggleRaw, anywhere, []string{"b"}, "raw body", "the body as it was sent, or made readable", "Look", 0},
-	{foldJSON, inInspector, []string{"-"}, "fold", "fold JSON, XML or HTML one level more; enter or a click folds one line alone", "Look", 0},
+	{foldJSON, inInspector, []string{"-"}, "fold", "fold JSON, XML or HTML one level more; enter or a click folds one line alone", "Look", 7},
 	{unfoldJSON, inInspector, []string{"+", "="}, "unfold", "unfold one level", "Look", 0},
 	{numberLines, inInspector, []string{"#"}, "line numbers", "numbers before the lines of bodies", "Look", 0},
 	{diffView, inInspector, []string{"v"}, "side by side", "Diff side by side, or one below the other", "Look", 7},

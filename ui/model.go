@@ -47,6 +47,8 @@ type model struct {
 	telling bool // a command looks for steps of stories
 	folded  bool // stories are folded in the list
 
+	foot     []footKey          // what the footer names, as it was drawn
+	box      rect               // the dialog on top
 	ruled    map[ruleKey]string // lines across the screen, as they were drawn
 	focus    place
 	opened   bool // narrow screens: the inspector is shown

@@ -13,6 +13,7 @@ type paletteBox struct {
 	in   input
 	hits []*binding
 	cur  int
+	top  int // first hit on the screen
 }
 
 func newPalette(*model) *paletteBox {
@@ -76,6 +77,14 @@ func (p *paletteBox) key(m *model, name, text string) tea.Cmd {
 	return nil
 }
 
+func (p *paletteBox) point(i int) bool {
+	if i += p.top - 2; i < p.top || i >= len(p.hits) {
+		return false
+	}
+	p.cur = i
+	return true
+}
+
 func (p *paletteBox) view(th *theme, w, h int) []string {
 	w = min(w, 72)
 	l := row(w).on(th.box).put(th.key, ": ")
@@ -83,6 +92,7 @@ func (p *paletteBox) view(th *theme, w, h int) []string {
 	out := []string{l.end(), row(w).on(th.box).end()}
 	n := min(h-2, 14)
 	top := max(0, p.cur-n+1)
+	p.top = top
 	for i := top; i < min(len(p.hits), top+n); i++ {
 		b := p.hits[i]
 		base := th.box

@@ -32,6 +32,7 @@ type fieldBox struct {
 	hits   []pickedField
 	in     input
 	cur    int
+	top    int // first hit on the screen
 }
 
 func newFieldBox(f *flow.Flow, v *veil, masked bool) *fieldBox {
@@ -129,6 +130,14 @@ func (b *fieldBox) key(m *model, name, text string) tea.Cmd {
 	return nil
 }
 
+func (b *fieldBox) point(i int) bool {
+	if i += b.top - 2; i < b.top || i >= len(b.hits) {
+		return false
+	}
+	b.cur = i
+	return true
+}
+
 func (b *fieldBox) view(th *theme, w, h int) []string {
 	w = min(w, 100)
 	l := row(w).on(th.box).put(th.key, "name ")
@@ -136,6 +145,7 @@ func (b *fieldBox) view(th *theme, w, h int) []string {
 	out := []string{l.end(), row(w).on(th.box).end()}
 	n := max(1, min(h-4, 18))
 	top := max(0, b.cur-n+1)
+	b.top = top
 	for i := top; i < min(len(b.hits), top+n); i++ {
 		f := b.hits[i]
 		base, sign := th.box, words("  ")

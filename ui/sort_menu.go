@@ -37,6 +37,13 @@ func (s *sortMenu) key(m *model, name, _ string) tea.Cmd {
 	return nil
 }
 
+func (s *sortMenu) point(i int) bool {
+	if i < len(sorts) {
+		s.cur = i
+	}
+	return i < len(sorts)
+}
+
 func (s *sortMenu) view(th *theme, w, _ int) []string {
 	w = min(w, 44)
 	var out []string

@@ -47,7 +47,7 @@ func (m *model) screen() string {
 	}
 	out = append(out, m.footer(m.w))
 	for _, d := range m.dialogs {
-		over(out, frame(m.th, d, m.w, m.h-2))
+		m.box = over(out, frame(m.th, d, m.w, m.h-2))
 	}
 	if m.editor == nil || len(m.dialogs) > 0 {
 		m.veil.frame(out)
@@ -236,6 +236,7 @@ func (m *model) session() []piece {
 func (m *model) footer(w int) string {
 	th := m.th
 	l := row(w)
+	m.foot = m.foot[:0]
 	if m.toast.shown(m.now) {
 		s, sign := th.good, words("✓ ")
 		if !m.toast.good {
@@ -258,9 +259,18 @@ func (m *model) footer(w int) string {
 	}
 	m.heldKeys(l)
 	for _, b := range m.footed(in, w-l.w) {
-		l.text(th.key, safe.Of(b.keys[0])).gap(1).put(th.muted, b.name).gap(2)
+		from := l.w
+		l.text(th.key, safe.Of(b.keys[0])).gap(1).put(th.muted, b.name)
+		m.foot = append(m.foot, footKey{from, l.w, b.keys[0]})
+		l.gap(2)
 	}
 	return l.end()
+}
+
+// footKey is a key that the footer names, from one column to another.
+type footKey struct {
+	from, to int
+	key      string
 }
 
 // footed are the bindings that the footer names in w cells: the last two, which lead to all others, always.
@@ -299,6 +309,9 @@ func (m *model) useful(a action) bool {
 		return m.sendable() == ""
 	case pinpointIt:
 		return m.pinpointable() == ""
+	case foldJSON:
+		f := m.inspector.body()
+		return f != nil && f.layered()
 	case filterJSON:
 		return jsonIn(m.inspector.whole()) != nil
 	case editTake:
