@@ -117,6 +117,29 @@ func (h *head) field(was, is string) (flow.Field, error) {
 	return flow.Field{Name: name, Value: value}, nil
 }
 
+// fault is what is wrong with a row as it stands, in few words; "" nothing. What came over the wire is not judged.
+func (h *head) fault() words {
+	name, value := h.name.s, h.value.s
+	switch {
+	case name == h.orig.Name && value == h.orig.Value:
+	case name == "" && value == "": // not written yet
+	case name == "":
+		return "✗ name"
+	case strings.ContainsFunc(name, func(r rune) bool { return !tokenRune(r) }):
+		return "✗ name"
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		return "✗ value"
+	case value != strings.Trim(value, " \t"):
+		return "! blank"
+	}
+	return ""
+}
+
+// tokenRune reports whether r may stand in the name of a field (RFC 9110, 5.6.2 "token").
+func tokenRune(r rune) bool {
+	return r > ' ' && r < 0x7f && !strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+}
+
 // splitURL takes an absolute URL apart without changing a byte of it.
 func splitURL(s string) (scheme, authority, target string, err error) {
 	scheme, rest, ok := strings.Cut(s, "://")

@@ -271,6 +271,9 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	if old != "" {
 		note = "!"
 	}
+	if fault := h.fault(); fault != "" && !h.off {
+		note, noteStyle, old = fault, th.bad, ""
+	}
 	if on && e.ghost() != "" {
 		note, noteStyle = "→ takes it", th.key
 	}

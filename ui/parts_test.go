@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
 	"github.com/why403/why403/flow"
 )
 
@@ -271,4 +273,21 @@ func TestTokensInCookiesExpireToo(t *testing.T) {
 	if got := expired("Authorization", "Bearer "+token, day.Add(-time.Hour)); got != "" {
 		t.Errorf("a valid token: %q", got)
 	}
+}
+
+func TestWhatIsNoHeaderIsMarkedAsItIsWritten(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("N", "N", "e", "ctrl+n")
+	s.write("X A")
+	s.sees("✗ name")
+	s.press("backspace", "backspace")
+	s.write("-A")
+	s.seesNot("✗ name")
+	s.press("tab")
+	s.write("1 ")
+	s.sees("! blank")
+	s.press("backspace")
+	s.seesNot("! blank")
+	s.tell(tea.PasteMsg{Content: "a\x01b"})
+	s.sees("✗ value")
 }

@@ -128,6 +128,10 @@ keys:
   next-refusal: ctrl+n
   editor.send: [ctrl+s, alt+enter]
   zoom: []
+breakpoints: # B on the screen writes them
+  - match: 'method:post path:/orders'
+    at: [requests, responses]
+    disabled: true
 ` + "```" + `
 
 | key | |
