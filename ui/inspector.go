@@ -88,7 +88,8 @@ type inspector struct {
 	diff   diffMode
 	nums   bool // lines of bodies have their numbers before them
 	search search
-	try    int // the attempt that the keys act on
+	sought []string // texts that the filter looks for in bodies, in lower case
+	try    int      // the attempt that the keys act on
 	// messages is how the tab of that name stands
 	messages messageView
 	// of the last drawing
@@ -256,8 +257,8 @@ func (v *inspector) view(th *theme, w, h int, focused bool, now time.Time, zone 
 		}
 		doc.draw(th, i, l)
 		drawn := l.end()
-		if v.search.text != "" {
-			drawn = highlight(th, drawn, v.search.text)
+		for _, text := range v.texts() {
+			drawn = highlight(th, drawn, text)
 		}
 		out = append(out, " "+drawn+" ")
 	}

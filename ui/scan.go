@@ -34,6 +34,7 @@ func (m *model) rescan() {
 		m.stopScan()
 	}
 	m.scanning++
+	m.inspector.sought = nil
 	m.scanCtx, m.stopScan = context.WithCancel(m.ctx)
 }
 
@@ -42,6 +43,7 @@ func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
 	look := lookAtRows
 	if match.deep {
 		look = lookIntoFlows
+		m.inspector.sought = match.expr.Sought()
 	}
 	feed, ctx, version, now := m.o.Feed, m.scanCtx, m.scanning, m.now
 	return m.crew.cmd(func() tea.Msg {

@@ -84,3 +84,36 @@ func compiled(t *testing.T, text string) *filter.Expr {
 	}
 	return e
 }
+
+// TestWhatTheFilterFoundIsPointedOut opens what was found: the place is coloured, and a key goes there.
+func TestWhatTheFilterFoundIsPointedOut(t *testing.T) {
+	f := newFake()
+	long := strings.Repeat("nothing here\n", 200)
+	f.done(request(0, "GET", "https://api.shop.test/log", ""), time.Millisecond, response(200, "OK", "text/plain", "first Denied\n"+long+"and denied again\n"+long))
+	s := play(t, f, 140, 30)
+	hit := func() int { return strings.Count(s.m.screen(), string(s.m.th.hit)+"m") }
+	s.press("tab", "l", "l", "l")
+	s.sees("first Denied")
+	if hit() != 0 {
+		t.Error("something is pointed out though nobody looks for it")
+	}
+	s.press("/")
+	s.write("body:denied !body:nowhere")
+	s.press("enter")
+	s.sees("first Denied")
+	if hit() != 1 {
+		t.Errorf("%d places are pointed out", hit())
+	}
+	s.press(">")
+	s.press(">")
+	s.sees("and denied again")
+	s.press(">")
+	s.sees("first Denied")
+	s.press("<")
+	s.sees("and denied again")
+	s.press("/", "ctrl+u", "enter", "<")
+	s.sees("and denied again")
+	if hit() != 0 {
+		t.Error("it is pointed out though the filter is gone")
+	}
+}

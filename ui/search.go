@@ -209,22 +209,45 @@ func highlight(th *theme, drawn, text string) string {
 	}
 }
 
+// texts are what is pointed out in the open tab: what somebody looks for there, else what the filter
+// looks for in bodies.
+func (v *inspector) texts() []string {
+	switch {
+	case v.search.text != "":
+		return []string{v.search.text}
+	case v.tab == tabRequest || v.tab == tabResponse:
+		return v.sought
+	}
+	return nil
+}
+
+// nearest is the first row from row from on (or back) that holds one of the texts.
+func nearest(d document, texts []string, w, from int, down bool) (row int, ok bool) {
+	for _, text := range texts {
+		r, there := find(d, text, w, from, down)
+		if there && (!ok || (r < row) == down) {
+			row, ok = r, true
+		}
+	}
+	return row, ok
+}
+
 // seekText goes to the next hit in the open tab, around the end if need be.
 func (m *model) seekText(from int, down bool) {
 	v := &m.inspector
-	s := &v.search
-	if s.text == "" {
+	s, texts := &v.search, v.texts()
+	if len(texts) == 0 {
 		return
 	}
 	w := m.lay.inspector.w - 2
 	doc := v.doc(m.th, w, true, m.now, m.o.Zone)
-	r, ok := find(doc, s.text, w, from, down)
+	r, ok := nearest(doc, texts, w, from, down)
 	if !ok {
 		start := 0
 		if !down {
 			start = doc.rows(w) - 1
 		}
-		r, ok = find(doc, s.text, w, start, down)
+		r, ok = nearest(doc, texts, w, start, down)
 	}
 	if !ok {
 		s.row = -1
@@ -238,7 +261,7 @@ func (m *model) seekText(from int, down bool) {
 
 // searchOn looks again for what was not found, in what has been read since.
 func (m *model) searchOn() {
-	if v := &m.inspector; v.search.text != "" && v.search.row < 0 {
+	if v := &m.inspector; len(v.texts()) > 0 && v.search.row < 0 {
 		m.seekText(v.off[v.tab], true)
 	}
 }

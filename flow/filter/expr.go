@@ -51,6 +51,28 @@ func (e *Expr) UsesClock() bool { return e != nil && e.clock }
 // UsesBody reports whether the answer depends on the content of a body.
 func (e *Expr) UsesBody() bool { return e != nil && e.root != nil && e.root.looksAtBody() }
 
+// Sought are the texts, in lower case, that the expression looks for in bodies,
+// so that they can be pointed out there. What must not be there is not among
+// them, and neither are regular expressions.
+func (e *Expr) Sought() []string {
+	if e == nil || e.root == nil {
+		return nil
+	}
+	return e.root.sought(nil)
+}
+
+func (n *node) sought(list []string) []string {
+	switch {
+	case n.op == holds && n.field == fBody && n.text.re == nil && n.text.lower != "":
+		return append(list, n.text.lower)
+	case n.op == allOf || n.op == anyOf:
+		for _, k := range n.kids {
+			list = k.sought(list)
+		}
+	}
+	return list
+}
+
 // Match reports whether s is what the expression asks for.
 func (e *Expr) Match(s Subject) bool {
 	return e == nil || e.root == nil || e.root.match(&s)

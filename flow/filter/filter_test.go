@@ -446,3 +446,20 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+func TestSoughtIsWhatCanBePointedOut(t *testing.T) {
+	for expr, want := range map[string][]string{
+		"":                        nil,
+		"status:403 denied":       nil,
+		`body:"Denied by"`:        {"denied by"},
+		"body:a !body:b":          {"a"},
+		"(body:a or body:C) get":  {"a", "c"},
+		"body:/den.ed/ body:x":    {"x"},
+		"!(body:a or status:404)": nil,
+	} {
+		got := compile(t, expr, filter.Flows).Sought()
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("%s: %q", expr, got)
+		}
+	}
+}
