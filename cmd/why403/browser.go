@@ -96,7 +96,8 @@ func (b *browserRun) withProfile(folder string, o launch.Options) (launch.Comman
 	if err := os.WriteFile(ca, o.CA, 0o600); err != nil {
 		return launch.Command{}, failed(err, "the folder "+folder+" must be writable")
 	}
-	args, err := b.browser.Profile(filepath.Join(folder, "profile"), strings.TrimPrefix(o.Proxy, "http://"), ca)
+	profile := filepath.Join(folder, "profile")
+	args, err := b.browser.Profile(profile, strings.TrimPrefix(o.Proxy, "http://"), ca)
 	if errors.Is(err, launch.ErrNoCertutil) {
 		return launch.Command{}, failed(fmt.Errorf("browser: firefox: %w", err), "install it (Debian: libnss3-tools, Fedora: nss-tools, Homebrew: nss), or take another browser with --browser")
 	}
@@ -107,7 +108,7 @@ func (b *browserRun) withProfile(folder string, o launch.Options) (launch.Comman
 	if b.url != "" {
 		args = append(args, b.url)
 	}
-	c := launch.Command{Args: args, Env: o.Env, Out: io.Discard, Err: io.Discard}
+	c := launch.Command{Args: args, Env: b.browser.Environ(o.Env, profile), Out: io.Discard, Err: io.Discard}
 	if len(b.arguments) > 0 { // who gives arguments wants to read what it says
 		c.In, c.Out, c.Err = b.std.in, b.std.out, b.std.err
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -92,6 +93,17 @@ func chromiumProfile(dir, addr, caFile string) ([]string, error) {
 		args = append(args, "--no-sandbox") // it does not start for root otherwise
 	}
 	return args, nil
+}
+
+// Environ is the environment in which the browser writes nowhere but below dir, the folder
+// of its profile: reports of crashes and caches have places of their own otherwise, and
+// GTK keeps its settings in memory.
+func (b Browser) Environ(environ []string, dir string) []string {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		return environ
+	}
+	return append(slices.Clone(environ), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"),
+		"GSETTINGS_BACKEND=memory", "MOZ_CRASHREPORTER_DISABLE=1")
 }
 
 // publicKeySum is the base64 of the SHA-256 of the public key of the certificate in a file.
