@@ -20,6 +20,7 @@ import (
 	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/inspect/pinpoint"
+	"github.com/why403/why403/inspect/waf"
 	"github.com/why403/why403/proxy/replay"
 )
 
@@ -140,7 +141,7 @@ func (e *experiment) input(ctx context.Context, std stdio, name string, id flow.
 	if err != nil {
 		return in, err
 	}
-	all, err := explain.Flows(ctx, flows, explain.Options{})
+	all, err := explain.Flows(ctx, flows, explain.Options{WAF: new(waf.Engine)})
 	if err != nil {
 		return in, fmt.Errorf("explain %s: %w", name, err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/why403/why403/flow/jar"
 	"github.com/why403/why403/flow/redact"
 	"github.com/why403/why403/inspect/explain"
+	"github.com/why403/why403/inspect/waf"
 	"github.com/why403/why403/proxy/replay"
 )
 
@@ -407,7 +408,7 @@ func headerLines(args []string) ([]string, error) {
 
 // suggestedFix is the patch of the verdict on a flow, explained among the others of its file.
 func suggestedFix(ctx context.Context, name string, id flow.ID, flows []*flow.Flow) (flow.Patch, error) {
-	all, err := explain.Flows(ctx, flows, explain.Options{})
+	all, err := explain.Flows(ctx, flows, explain.Options{WAF: new(waf.Engine)})
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", name, err)
 	}
