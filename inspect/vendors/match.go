@@ -62,7 +62,7 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 	var out []Hit
 	for _, c := range sectionsFor(x.Response.Status, refusedByStatus) {
 		s := c.Section
-		if s.bodyAlone && !x.isNotice() || s.text != nil && (c.shut(x.bodyGrams()) || s.text.lacks(x.bodyGrams())) {
+		if s.bodyAlone && (!x.isNotice() || s.pageOnly() && x.isData()) || s.text != nil && (c.shut(x.bodyGrams()) || s.text.lacks(x.bodyGrams())) {
 			continue
 		}
 		q, ok := s.holds(x)

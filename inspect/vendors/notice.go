@@ -42,6 +42,20 @@ func (x *Exchange) isNotice() bool {
 	return x.cached.notice > 0
 }
 
+// isData reports whether an accepted answer is a JSON document: what was asked
+// for, and not the page of a guard.
+func (x *Exchange) isData() bool {
+	if st := x.Response.Status; st < 200 || st > 299 {
+		return false
+	}
+	text := strings.TrimLeft(x.Body, " \t\r\n\ufeff)]}',") // a byte order mark, and what keeps a script from running it
+	return strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[")
+}
+
+// pageOnly reports whether a section is of the page of a guard: of a product
+// that answers with pages, and with no text of its own form in JSON.
+func (s *Section) pageOnly() bool { return relays[s.layer()] && !s.quotes }
+
 func (x *Exchange) readsAsNotice() bool {
 	ct := Lower(x.Response.Header.Get("Content-Type"))
 	body := strings.TrimSpace(x.Body)

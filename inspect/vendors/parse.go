@@ -39,6 +39,9 @@ func parse(id, text string) (*Vendor, error) {
 	}
 	for _, s := range v.Decisions {
 		s.bodyAlone = s.onBody()
+		s.quotes = slices.ContainsFunc(s.Conds, func(c *Cond) bool {
+			return c.Kind == "body" && !c.Not && (strings.Contains(c.expr, `"`) || slices.ContainsFunc(c.Values, func(v string) bool { return strings.Contains(v, `"`) }))
+		})
 		if i := slices.IndexFunc(s.Conds, func(c *Cond) bool { return c.Kind == "body" && c.Op != "" && !c.Not }); i >= 0 {
 			s.text = s.Conds[i]
 		}

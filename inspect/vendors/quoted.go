@@ -15,14 +15,18 @@ var relayed = regexp.MustCompile(`(?i)\b(upstream|partner|provider|remote|backen
 // own: what they say inside the text of a JSON document is somebody's report.
 var relays = map[string]bool{"cdn-waf": true, "web-server": true, "load-balancer": true, "network-proxy": true}
 
+// layer is where the decision is made.
+func (s *Section) layer() string {
+	if s.Layer != "" {
+		return s.Layer
+	}
+	return s.Vendor.Layer
+}
+
 // reported reports whether what shows the section is part of a text inside a
 // JSON document, in which an application tells what another server answered to it.
 func (s *Section) reported(x *Exchange, quotes []Quote) bool {
-	layer := s.Layer
-	if layer == "" {
-		layer = s.Vendor.Layer
-	}
-	if !relays[layer] {
+	if !relays[s.layer()] {
 		return false
 	}
 	for _, q := range quotes {

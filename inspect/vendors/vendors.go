@@ -106,6 +106,7 @@ type Section struct {
 	// Logged is true where a log line is among the conditions.
 	Logged    bool
 	bodyAlone bool  // see onBody
+	quotes    bool  // a text that it asks for has a quotation mark, as JSON has
 	text      *Cond // the first condition on the words of the body, nil: none
 	// Basis is "code" (a mark that only this product sets) or "sentence".
 	Basis string
