@@ -130,6 +130,40 @@ func TestExportIsVerifiedByRunningIt(t *testing.T) {
 	}
 }
 
+// TestExportIsVerifiedByReadingItBack: what no program runs is read back and sent.
+func TestExportIsVerifiedByReadingItBack(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	_, f := guarded(t)
+	har := file(t, "har", export.Options{Reveal: true}, f)
+	f.Response.Status = 200
+	other := file(t, "har", export.Options{Reveal: true}, f)
+	for form, says := range map[string]string{"http": "# verified at ", "har": `"comment":"verified at `, "test": `"verified": "20`, "raw": "why403: verified", "raw-request": "why403: verified", "markdown": "# verified at "} {
+		if form == "markdown" {
+			for _, p := range []string{"sh", "curl"} {
+				if _, err := exec.LookPath(p); err != nil {
+					t.Skip(p + " is not installed")
+				}
+			}
+		}
+		status, out, errs := command(t, "export", har, "1", "--as", form, "--verify")
+		if status != 0 || !strings.Contains(out+errs, says) || strings.Contains(out, "s3cr3tk3y4711") {
+			t.Errorf("%s: %d %s\n%s", form, status, errs, out)
+		}
+		if form == "markdown" {
+			continue // a flow that was answered 200 is in no report
+		}
+		if status, out, errs := command(t, "export", other, "1", "--as", form, "--verify"); status != 1 || out != "" || !strings.Contains(errs, "is not answered 200 but") {
+			t.Errorf("%s of what is answered otherwise: %d %s\n%s", form, status, errs, out)
+		}
+		if strings.HasPrefix(form, "raw") {
+			continue
+		}
+		if status, out, _ := command(t, "export", har, "1", "--as", form); status != 0 || !strings.Contains(out, "not verified") {
+			t.Errorf("%s: %d\n%s", form, status, out)
+		}
+	}
+}
+
 func TestReplayOfWhatSomebodyWrote(t *testing.T) {
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	s, _ := guarded(t)

@@ -180,6 +180,24 @@ func TestProxyAndExceptions(t *testing.T) {
 	}
 }
 
+// Our own commands, started by such a client, go the way that was set before.
+func TestTheWayBeforeIsKept(t *testing.T) {
+	_, env := lay(t, Options{Env: []string{"HTTPS_PROXY=http://company:3128", "NO_PROXY=.corp"}})
+	if env["WHY403_CHILD_UPSTREAM"] != "http://company:3128" || env["WHY403_CHILD_NO_PROXY"] != ".corp" {
+		t.Errorf("upstream %q, except %q", env["WHY403_CHILD_UPSTREAM"], env["WHY403_CHILD_NO_PROXY"])
+	}
+	var around []string
+	for name, value := range env {
+		around = append(around, name+"="+value)
+	}
+	if _, inner := lay(t, Options{Env: around, Proxy: "http://127.0.0.1:9"}); inner["WHY403_CHILD_UPSTREAM"] != "http://company:3128" {
+		t.Errorf("inside of another kit: %q", inner["WHY403_CHILD_UPSTREAM"])
+	}
+	if _, none := lay(t, Options{}); none["WHY403_CHILD_UPSTREAM"] != "" {
+		t.Errorf("without a proxy: %q", none["WHY403_CHILD_UPSTREAM"])
+	}
+}
+
 func TestJavaTrustsOursAndItsOwn(t *testing.T) {
 	ours, own, company := authority(t), authority(t), authority(t)
 	jks := func(all ...[]byte) []byte {
