@@ -21,7 +21,7 @@ const module = "github.com/why403/why403"
 // floors has every room there is or may be. A room imports rooms of lower floors.
 var floors = map[string]int{
 	"cmd/why403": 8, "cmd/why403/demo": 8, "cmd/screenshot": 8,
-	"ui": 7, "ui/safe": 7, "ui/picture": 7,
+	"ui": 7, "ui/safe": 7, "ui/picture": 7, "ui/terminal": 7,
 	"proxy/launch": 6,
 	"proxy":        5, "proxy/replay": 5, "inspect/explain": 5, "inspect/pinpoint": 5, "inspect/report": 5,
 	"proxy/wire": 4, "proxy/h2": 4, "inspect": 4, "inspect/vendors": 4, "inspect/waf": 4, "inspect/openapi": 4, "inspect/logs": 4,

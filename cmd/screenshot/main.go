@@ -1,11 +1,14 @@
+//go:build unix
+
 // Command screenshot makes the pictures of the documentation: it drives a real
-// program in tmux by a script of keys and writes the frame as SVG.
+// program on a terminal by a script of keys and writes the frame as SVG. The
+// tests of the screen sit at the same terminal.
 //
 //	go run ./cmd/screenshot                 # docs/screen.svg
-//	go run ./cmd/screenshot -o edit.svg 'wait:CSRF' n e C-g Enter C-s 'wait:201'
+//	go run ./cmd/screenshot -o edit.svg 'wait:CSRF' n e ctrl+g enter ctrl+s 'wait:201'
 //
-// A word of the script is a key as tmux names it (Enter, C-s, n) or wait:TEXT,
-// which goes on once TEXT is on the screen. It needs tmux and go in PATH.
+// A word of the script is a key (n, enter, ctrl+s), type:TEXT, or wait:TEXT,
+// which goes on once TEXT is on the screen. It needs go in PATH.
 package main
 
 import (
@@ -15,11 +18,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/why403/why403/ui/picture"
+	"github.com/why403/why403/ui/terminal"
 )
 
 // firstLook shows a refused POST with its verdict: the picture of the README.
@@ -58,54 +61,29 @@ func shoot(ctx context.Context, out, title string, width, height int, script []s
 	if b, err := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/why403").CombinedOutput(); err != nil {
 		return fmt.Errorf("build: %w\n%s", err, b)
 	}
-	t := terminal{socket: filepath.Join(dir, "tmux")}
-	if _, err := t.run(ctx, "-f", "/dev/null", "new-session", "-d", "-x", strconv.Itoa(width), "-y", strconv.Itoa(height),
-		"-e", "COLORTERM=truecolor", program+" demo"); err != nil {
+	home := filepath.Join(dir, "home")
+	if err := os.MkdirAll(home, 0o700); err != nil {
 		return err
 	}
-	defer t.run(context.WithoutCancel(ctx), "kill-server")
+	cmd := exec.CommandContext(ctx, program, "demo")
+	cmd.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "TERM=xterm-256color", "COLORTERM=truecolor", "LANG=C.UTF-8", "WHY403_CONFIG=none"}
+	t, err := terminal.Start(cmd, width, height)
+	if err != nil {
+		return err
+	}
+	defer t.Kill()
 	for _, word := range script {
 		if text, ok := strings.CutPrefix(word, "wait:"); ok {
-			err = t.wait(ctx, text)
+			err = t.Wait(patience, func() bool { return strings.Contains(t.Screen(), text) })
+		} else if text, ok := strings.CutPrefix(word, "type:"); ok {
+			err = t.Send(text)
 		} else {
-			_, err = t.run(ctx, "send-keys", word)
+			err = t.Press(word)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", word, err)
+			return fmt.Errorf("%s: %w:\n%s", word, err, t.Screen())
 		}
 	}
 	time.Sleep(settle)
-	frame, err := t.run(ctx, "capture-pane", "-ep")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(out, []byte(picture.SVG(frame, title)), 0o644)
-}
-
-// terminal is a tmux server of our own.
-type terminal struct{ socket string }
-
-func (t terminal) run(ctx context.Context, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "tmux", append([]string{"-S", t.socket}, args...)...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("tmux %s: %w: %s", args[0], err, out)
-	}
-	return string(out), nil
-}
-
-func (t terminal) wait(ctx context.Context, text string) error {
-	deadline := time.Now().Add(patience)
-	for {
-		screen, err := t.run(ctx, "capture-pane", "-p")
-		if err != nil {
-			return err
-		}
-		if strings.Contains(screen, text) {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("not on the screen after %s:\n%s", patience, screen)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
+	return os.WriteFile(out, []byte(picture.SVG(t.Frame(), title)), 0o644)
 }

@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/why403/why403/ui/terminal"
 )
 
 // TestScreenScripts are people at the screen: the real program on a pseudo
@@ -58,20 +58,15 @@ func TestScreenScripts(t *testing.T) {
 // seat is the key of a script's person.
 type seat struct{}
 
-// person sits at a terminal in which the program runs.
-type person struct {
-	*emulator
-	tty  *os.File
-	done chan struct{}
-	err  error // of the program, after done
-}
+// person sits at a terminal, in which the program may run.
+type person struct{ *terminal.Program }
 
 // soon is how long something that is waited for may take.
 const soon = 30 * time.Second
 
 func at(ts *testscript.TestScript) *person {
 	p := ts.Value(seat{}).(*person)
-	if p.emulator == nil {
+	if p.Program == nil {
 		ts.Fatalf("no screen was started")
 	}
 	return p
@@ -79,7 +74,7 @@ func at(ts *testscript.TestScript) *person {
 
 func atScreen(ts *testscript.TestScript, neg bool, args []string) {
 	p := ts.Value(seat{}).(*person)
-	if neg || len(args) == 0 || p.tty != nil {
+	if neg || len(args) == 0 || p.Program != nil {
 		ts.Fatalf("usage: screen WxH ARGS..., one at a time")
 	}
 	w, h := measures(ts, args[0])
@@ -98,31 +93,10 @@ func atScreen(ts *testscript.TestScript, neg bool, args []string) {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}
 	}
-	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(w), Rows: uint16(h)})
+	run, err := terminal.Start(cmd, w, h)
 	ts.Check(err)
-	p.emulator, p.tty, p.done = newEmulator(w, h), tty, make(chan struct{})
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		buf := make([]byte, 64<<10)
-		for {
-			n, err := tty.Read(buf)
-			_, _ = p.emulator.Write(buf[:n])
-			if err != nil {
-				return
-			}
-		}
-	}()
-	go func() {
-		p.err = cmd.Wait()
-		<-read // what it said last
-		close(p.done)
-	}()
-	ts.Defer(func() {
-		_ = cmd.Process.Signal(syscall.SIGKILL)
-		<-p.done
-		tty.Close()
-	})
+	p.Program = run
+	ts.Defer(run.Kill)
 }
 
 func measures(ts *testscript.TestScript, size string) (w, h int) {
@@ -132,62 +106,40 @@ func measures(ts *testscript.TestScript, size string) (w, h int) {
 	return w, h
 }
 
-var sequences = map[string]string{
-	"enter": "\r", "esc": "\x1b", "tab": "\t", "shift+tab": "\x1b[Z", "space": " ", "backspace": "\x7f", "delete": "\x1b[3~",
-	"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "home": "\x1b[H", "end": "\x1b[F", "pgup": "\x1b[5~", "pgdown": "\x1b[6~",
-	"alt+up": "\x1b[1;3A", "alt+down": "\x1b[1;3B",
-}
-
 // press presses keys one by one. After escape it waits a little: with a key right behind it, it would be another key.
 func press(ts *testscript.TestScript, neg bool, args []string) {
 	p := at(ts)
 	for _, k := range args {
-		seq, ok := sequences[k]
-		switch c, ctrl := strings.CutPrefix(k, "ctrl+"); {
-		case ok:
-		case ctrl && len(c) == 1:
-			seq = string(c[0] & 0x1f)
-		default:
-			seq = k
-		}
-		p.send(ts, seq)
+		ts.Check(p.Press(k))
 		if k == "esc" {
 			time.Sleep(150 * time.Millisecond)
 		}
 	}
 }
 
-func (p *person) send(ts *testscript.TestScript, s string) {
-	_, err := p.tty.WriteString(s)
-	ts.Check(err)
-}
-
 func write(ts *testscript.TestScript, neg bool, args []string) {
-	at(ts).send(ts, strings.Join(args, " "))
+	ts.Check(at(ts).Send(strings.Join(args, " ")))
 }
 
 func pasteText(ts *testscript.TestScript, neg bool, args []string) {
-	at(ts).send(ts, "\x1b[200~"+strings.Join(args, " ")+"\x1b[201~")
+	ts.Check(at(ts).Paste(strings.Join(args, " ")))
 }
 
 // click clicks on the first place of a text on the screen.
 func click(ts *testscript.TestScript, neg bool, args []string) {
 	p := at(ts)
-	for y, row := range strings.Split(p.screen(), "\n") {
-		if i := strings.Index(row, args[0]); i >= 0 {
-			x := len([]rune(row[:i]))
-			p.send(ts, fmt.Sprintf("\x1b[<0;%d;%dM\x1b[<0;%d;%dm", x+1, y+1, x+1, y+1))
-			return
-		}
+	x, y, ok := p.Find(args[0])
+	if !ok {
+		ts.Fatalf("%q is not on the screen:\n%s", args[0], p.Screen())
 	}
-	ts.Fatalf("%q is not on the screen:\n%s", args[0], p.screen())
+	ts.Check(p.Click(x, y))
 }
 
 func sees(ts *testscript.TestScript, neg bool, args []string) {
 	p := at(ts)
 	missing := ""
 	p.wait(ts, func() bool {
-		screen := p.screen()
+		screen := p.Screen()
 		for _, a := range args {
 			if strings.Contains(screen, a) == neg {
 				missing = a
@@ -197,42 +149,30 @@ func sees(ts *testscript.TestScript, neg bool, args []string) {
 		return true
 	}, func() string {
 		if neg {
-			return fmt.Sprintf("the screen still shows %q:\n%s", missing, p.screen())
+			return fmt.Sprintf("the screen still shows %q:\n%s", missing, p.Screen())
 		}
-		return fmt.Sprintf("the screen does not show %q:\n%s", missing, p.screen())
+		return fmt.Sprintf("the screen does not show %q:\n%s", missing, p.Screen())
 	})
 }
 
 func clipboard(ts *testscript.TestScript, neg bool, args []string) {
 	p := at(ts)
 	want := strings.Join(args, " ")
-	p.wait(ts, func() bool { return strings.Contains(p.clipboard(), want) != neg }, func() string {
-		return fmt.Sprintf("the clipboard holds %q, not %q", p.clipboard(), want)
+	p.wait(ts, func() bool { return strings.Contains(p.Clipboard(), want) != neg }, func() string {
+		return fmt.Sprintf("the clipboard holds %q, not %q", p.Clipboard(), want)
 	})
 }
 
 func (p *person) wait(ts *testscript.TestScript, ok func() bool, why func() string) {
-	deadline := time.Now().Add(soon)
-	for !ok() {
-		select {
-		case <-p.done:
-			if ok() {
-				return
-			}
-			ts.Fatalf("the program ended (%v); %s", p.err, why())
-		case <-time.After(10 * time.Millisecond):
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("%s", why())
-		}
+	if err := p.Wait(soon, ok); err != nil {
+		ts.Fatalf("%v: %s", err, why())
 	}
 }
 
 func resize(ts *testscript.TestScript, neg bool, args []string) {
 	p := at(ts)
 	w, h := measures(ts, args[0])
-	p.resize(w, h)
-	ts.Check(pty.Setsize(p.tty, &pty.Winsize{Cols: uint16(w), Rows: uint16(h)}))
+	ts.Check(p.SetSize(w, h))
 }
 
 func ends(ts *testscript.TestScript, neg bool, args []string) {
@@ -242,17 +182,17 @@ func ends(ts *testscript.TestScript, neg bool, args []string) {
 		want, _ = strconv.Atoi(args[0])
 	}
 	select {
-	case <-p.done:
+	case <-p.Done():
 	case <-time.After(soon):
-		ts.Fatalf("the program does not end:\n%s", p.screen())
+		ts.Fatalf("the program does not end:\n%s", p.Screen())
 	}
 	got := 0
 	var exit *exec.ExitError
-	if errors.As(p.err, &exit) {
+	if errors.As(p.Err(), &exit) {
 		got = exit.ExitCode()
 	}
 	if got != want {
-		ts.Fatalf("it ended with status %d, not %d:\n%s", got, want, p.screen())
+		ts.Fatalf("it ended with status %d, not %d:\n%s", got, want, p.Screen())
 	}
-	p.tty, p.emulator = nil, nil
+	p.Program = nil
 }

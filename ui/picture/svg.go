@@ -1,5 +1,5 @@
 // Package picture makes an SVG of a frame of the screen: text with SGR sequences (ECMA-48, 8.3.117),
-// as the model draws it and as `tmux capture-pane -ep` prints it.
+// as the model draws it and as package terminal reads it.
 package picture
 
 import (
@@ -110,7 +110,7 @@ func run(b *strings.Builder, text string, x, y, cells int, s look) {
 		attrs += ` opacity="0.6"`
 	}
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" textLength="%.1f" lengthAdjust="spacingAndGlyphs" fill="%s"%s>%s</text>`+"\n",
-		left, top+fontSize, float64(ansi.StringWidth(text))*cellWidth, or(fg, foreground), attrs, escape(text))
+		left, top+fontSize, float64(ansi.StringWidth(text))*cellWidth, or(fg, foreground), attrs, escape(strings.ReplaceAll(text, "  ", "\u00a0\u00a0"))) // several spaces are one in a picture that is part of a page
 }
 
 // sgr takes an SGR sequence off the beginning of s.

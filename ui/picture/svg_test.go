@@ -21,6 +21,7 @@ func TestSVG(t *testing.T) {
 		{"sixteen and 256 colours", "\x1b[31ma\x1b[38;5;196mb\x1b[38;5;244mc", []string{`fill="#f7768e">a`, `fill="#ff0000">b`, `fill="#808080">c`}},
 		{"a style goes on in the next row", "\x1b[31ma\nb", []string{`fill="#f7768e">b`}},
 		{"markup is text", "<script>&\"", []string{"&lt;script&gt;&amp;&quot;"}},
+		{"several spaces stay several", "a   b c", []string{">a\u00a0\u00a0 b c</text>"}},
 		{"wide characters", "注x", []string{`textLength="25.2"`}},
 		{"other sequences are left out", "\x1b]0;t\x07x", []string{"x</text>"}},
 	} {

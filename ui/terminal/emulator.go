@@ -1,4 +1,9 @@
-package main
+// Package terminal runs a program on a pseudo terminal and reads its screen: for
+// tests that sit at the screen and for the pictures of the documentation.
+//
+// Emulator is a screen as far as ECMA-48 and xterm go that Bubble Tea writes.
+// Program is one under way; it may be asked from any goroutine.
+package terminal
 
 import (
 	"encoding/base64"
@@ -9,67 +14,103 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// emulator is the screen of a terminal: as much of ECMA-48 and xterm as the program writes.
-// What it does not know it ignores, as terminals do.
-type emulator struct {
+// Emulator is the screen of a terminal. What it does not know it ignores, as terminals do.
+type Emulator struct {
 	mu     sync.Mutex
 	w, h   int
-	cells  [][]string // one character a cell; "" is the second half of a wide one
+	cells  [][]cell
+	style  string // parameters of the SGR sequences since the last reset (ECMA-48, 8.3.117)
 	x, y   int
 	top    int // scrolling region
 	low    int
 	rest   []byte // a sequence that is not complete
 	clip   string // what was last put on the clipboard (OSC 52)
-	mouse  bool // clicks are asked for (mode 1002)
 	parser *ansi.Parser
 }
 
-func newEmulator(w, h int) *emulator {
-	e := &emulator{parser: ansi.NewParser()}
+// cell is a character with the style that it was written in.
+type cell struct {
+	text  string // "" is the second half of a wide character
+	style string
+}
+
+// New is an empty screen of w×h cells, at least one.
+func New(w, h int) *Emulator {
+	e := &Emulator{parser: ansi.NewParser()}
 	e.parser.SetParamsSize(32)
 	e.parser.SetDataSize(1 << 20)
-	e.resize(w, h)
+	e.Resize(w, h)
 	return e
 }
 
-func (e *emulator) resize(w, h int) {
+// Resize gives the screen another size, and empties it.
+func (e *Emulator) Resize(w, h int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.w, e.h, e.top, e.low = w, h, 0, h-1
-	e.cells = make([][]string, h)
+	e.cells = make([][]cell, h)
 	for i := range e.cells {
 		e.cells[i] = e.blank()
 	}
 	e.x, e.y = 0, 0
 }
 
-func (e *emulator) blank() []string {
-	row := make([]string, e.w)
+func (e *Emulator) blank() []cell {
+	row := make([]cell, e.w)
 	for i := range row {
-		row[i] = " "
+		row[i] = cell{text: " "}
 	}
 	return row
 }
 
-// screen is what the terminal shows, a line a row.
-func (e *emulator) screen() string {
+// Screen is what the terminal shows, a line a row, without blanks at the end.
+func (e *Emulator) Screen() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	rows := make([]string, len(e.cells))
 	for i, r := range e.cells {
-		rows[i] = strings.TrimRight(strings.Join(r, ""), " ")
+		var b strings.Builder
+		for _, c := range r {
+			b.WriteString(c.text)
+		}
+		rows[i] = strings.TrimRight(b.String(), " ")
 	}
 	return strings.Join(rows, "\n")
 }
 
-func (e *emulator) clipboard() string {
+// Frame is Screen with SGR sequences for the styles, every row whole.
+func (e *Emulator) Frame() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var b strings.Builder
+	for i, r := range e.cells {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		style := ""
+		for _, c := range r {
+			if c.style != style && c.text != "" {
+				style = c.style
+				b.WriteString("\x1b[0" + style + "m")
+			}
+			b.WriteString(c.text)
+		}
+		if style != "" {
+			b.WriteString("\x1b[0m")
+		}
+	}
+	return b.String()
+}
+
+// Clipboard is what the program last gave to the terminal to be pasted (OSC 52), "" nothing.
+func (e *Emulator) Clipboard() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.clip
 }
 
 // Write takes what the program writes.
-func (e *emulator) Write(p []byte) (int, error) {
+func (e *Emulator) Write(p []byte) (int, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	data := append(e.rest, p...)
@@ -88,7 +129,7 @@ func (e *emulator) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (e *emulator) obey(seq []byte, width int) {
+func (e *Emulator) obey(seq []byte, width int) {
 	switch {
 	case width > 0:
 		e.put(string(seq), width)
@@ -103,6 +144,8 @@ func (e *emulator) obey(seq []byte, width int) {
 		case '\t':
 			e.x = min(e.w-1, e.x/8*8+8)
 		}
+	case ansi.HasCsiPrefix(seq) && seq[len(seq)-1] == 'm' && e.parser.Command() == 'm':
+		e.dress(strings.TrimSuffix(strings.TrimPrefix(string(seq), "\x1b["), "m"))
 	case ansi.HasCsiPrefix(seq):
 		e.csi()
 	case ansi.HasOscPrefix(seq):
@@ -120,23 +163,26 @@ func (e *emulator) obey(seq []byte, width int) {
 	}
 }
 
-func (e *emulator) put(s string, width int) {
+func (e *Emulator) put(s string, width int) {
 	if e.x+width > e.w {
 		e.x = 0
 		e.down()
 	}
 	row := e.cells[e.y]
-	row[e.x] = s
-	for i := 1; i < width && e.x+i < e.w; i++ {
-		row[e.x+i] = ""
+	if row[e.x].text == "" && e.x > 0 { // half of a wide character is none
+		row[e.x-1].text = " "
 	}
-	if after := e.x + width; after < e.w && row[after] == "" {
-		row[after] = " "
+	row[e.x] = cell{s, e.style}
+	for i := 1; i < width && e.x+i < e.w; i++ {
+		row[e.x+i] = cell{"", e.style}
+	}
+	if after := e.x + width; after < e.w && row[after].text == "" {
+		row[after].text = " "
 	}
 	e.x += width // behind the last column it stays until something more is written
 }
 
-func (e *emulator) down() {
+func (e *Emulator) down() {
 	if e.y == e.low {
 		e.scroll(1)
 		return
@@ -145,7 +191,7 @@ func (e *emulator) down() {
 }
 
 // scroll moves the rows of the region up by n, or down.
-func (e *emulator) scroll(n int) {
+func (e *Emulator) scroll(n int) {
 	for ; n > 0; n-- {
 		copy(e.cells[e.top:e.low], e.cells[e.top+1:e.low+1])
 		e.cells[e.low] = e.blank()
@@ -156,13 +202,13 @@ func (e *emulator) scroll(n int) {
 	}
 }
 
-func (e *emulator) erase(y, from, to int) {
+func (e *Emulator) erase(y, from, to int) {
 	for x := max(0, from); x < min(to, e.w); x++ {
-		e.cells[y][x] = " "
+		e.cells[y][x] = cell{" ", e.ground()}
 	}
 }
 
-func (e *emulator) csi() {
+func (e *Emulator) csi() {
 	cmd := ansi.Cmd(e.parser.Command())
 	arg := func(i, otherwise int) int {
 		n, ok := e.parser.Param(i, otherwise)
@@ -172,9 +218,6 @@ func (e *emulator) csi() {
 		return n
 	}
 	if cmd.Prefix() != 0 || cmd.Intermediate() != 0 {
-		if cmd.Prefix() == '?' && arg(0, 0) == 1002 {
-			e.mouse = cmd.Final() == 'h'
-		}
 		return
 	}
 	at := func(x, y int) { e.x, e.y = max(0, min(x, e.w-1)), max(0, min(y, e.h-1)) }
@@ -252,8 +295,37 @@ func (e *emulator) csi() {
 	case 'b':
 		if e.x > 0 {
 			for c := e.cells[e.y][e.x-1]; n > 0; n-- {
-				e.put(c, 1)
+				e.put(c.text, 1)
 			}
 		}
 	}
+}
+
+// dress takes the parameters of an SGR sequence.
+func (e *Emulator) dress(params string) {
+	for {
+		first, rest, more := strings.Cut(params, ";")
+		if first != "" && first != "0" {
+			break
+		}
+		e.style, params = "", rest
+		if !more {
+			return
+		}
+	}
+	e.style += ";" + params
+}
+
+// ground is the style that erased cells get: the background alone (back colour erase).
+func (e *Emulator) ground() string {
+	i := strings.LastIndex(e.style, ";48;")
+	if i < 0 || strings.Contains(e.style[i:], ";49") {
+		return ""
+	}
+	parts := strings.Split(e.style[i+1:], ";")
+	n := 3 // 48;5;N
+	if len(parts) > 1 && parts[1] == "2" {
+		n = 5 // 48;2;R;G;B
+	}
+	return ";" + strings.Join(parts[:min(n, len(parts))], ";")
 }
