@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -250,16 +251,20 @@ func explain(path string, err error) error {
 	return fmt.Errorf("session %s: %w", path, err)
 }
 
-// pool hands out up to n connections for reading; an opened one is used before another is opened.
+// pool hands out up to n connections for reading. The one that came back last is
+// handed out first: its pages are still in memory, and others are opened only
+// for those who read at the same time.
 type pool struct {
 	open   func() (*conn, error)
-	ready  chan *conn
-	slots  chan struct{} // connections that may still be opened
+	slots  chan struct{} // connections that may be in use at the same time
 	closed chan struct{}
+
+	mu   sync.Mutex
+	idle []*conn
 }
 
 func newPool(n int, open func() (*conn, error)) *pool {
-	p := &pool{open: open, ready: make(chan *conn, n), slots: make(chan struct{}, n), closed: make(chan struct{})}
+	p := &pool{open: open, slots: make(chan struct{}, n), closed: make(chan struct{})}
 	for range n {
 		p.slots <- struct{}{}
 	}
@@ -272,7 +277,7 @@ func (p *pool) with(ctx context.Context, f func(*conn) error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { p.ready <- c }()
+	defer p.give(c)
 	return f(c)
 }
 
@@ -280,8 +285,8 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	select {
 	case <-p.closed:
 		return nil, ErrClosed
-	case c := <-p.ready:
-		return c, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	default:
 	}
 	select {
@@ -289,28 +294,39 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 		return nil, ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case c := <-p.ready:
-		return c, nil
 	case <-p.slots:
-		c, err := p.open()
-		if err != nil {
-			p.slots <- struct{}{}
-			return nil, err
-		}
+	}
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		c := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
 		return c, nil
 	}
+	p.mu.Unlock()
+	c, err := p.open()
+	if err != nil {
+		p.slots <- struct{}{}
+	}
+	return c, err
+}
+
+func (p *pool) give(c *conn) {
+	p.mu.Lock()
+	p.idle = append(p.idle, c)
+	p.mu.Unlock()
+	p.slots <- struct{}{}
 }
 
 // close refuses further use, waits for the connections in use and closes all.
 func (p *pool) close() error {
 	close(p.closed)
-	var all error
 	for range cap(p.slots) {
-		select {
-		case c := <-p.ready:
-			all = errors.Join(all, c.close())
-		case <-p.slots:
-		}
+		<-p.slots
+	}
+	var all error
+	for _, c := range p.idle {
+		all = errors.Join(all, c.close())
 	}
 	return all
 }
