@@ -213,6 +213,7 @@ func (s *Store) load(c *conn) error {
 		return err
 	}
 	s.changes.init(rev)
+	s.settled = rev
 	return nil
 }
 
@@ -268,6 +269,7 @@ func (s *Store) closeOpenRows(c *conn) error {
 		return err
 	}
 	s.changes.init(rev)
+	s.settled = rev
 	return c.exec(s.ctx, "COMMIT")
 }
 
