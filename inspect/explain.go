@@ -147,7 +147,7 @@ func silence(fs []Finding) []Finding {
 			if narrow.Confidence < flow.Likely && narrow.Confidence < wide.Confidence || wide.Cause == UnknownCause && narrow.Confidence < flow.Possible {
 				continue
 			}
-			if narrow.Basis == ByHabit || wide.tellsApart(narrow.Cause) && !narrow.Speaks {
+			if narrow.Basis == ByHabit || wide.Nobody || wide.tellsApart(narrow.Cause) && !narrow.Speaks {
 				continue
 			}
 			gone[i] = true

@@ -157,13 +157,13 @@ func (c *Case) suspected() (Finding, bool) {
 	f := because("nothing shows a firewall; if there is one with the %s, it flags the request: %s", s.Short(), inWords(hits)).Of(hits[0].causeOf()).On(ByHabit)
 	f.Nobody = true
 	if s.Accepted != nil && f.Cause == WAFRule {
-		// The accepted request has nothing of the kind: then it may stand for itself.
-		f = f.On(ByDifference).Titled("perhaps a firewall's rule on content")
+		// The accepted request has nothing of the kind: then it may stand for itself, before what merely differs.
+		f = f.On(ByComputation).Titled("perhaps a firewall's rule on content")
 	}
 	for _, h := range quotable(hits) {
 		f = f.Quote(evidenceOf(h))
 	}
-	f = f.Then("Look for ModSecurity or Coraza and rule %d in %s; where there is none, this is not the reason", hits[0].Rule, c.logOfServer())
+	f = f.Then("Find out whether ModSecurity or Coraza runs there: then rule %d stands in %s. Without such a firewall this is not the reason", hits[0].Rule, c.logOfServer())
 	f.Fix = c.WAF.test()
 	return f, true
 }

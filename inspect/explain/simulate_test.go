@@ -168,3 +168,16 @@ func TestSimulationsAreRationed(t *testing.T) {
 		t.Error("all are asked for, and not all are simulated")
 	}
 }
+
+// What merely differs from the accepted request stands behind what firewalls look for.
+func TestWhatIsFlaggedStandsBeforeWhatDiffers(t *testing.T) {
+	var e waf.Engine
+	defer e.Close()
+	refused := posted(2, attack, 403, nginx, "Server", "nginx", "Content-Type", "text/html")
+	accepted := posted(1, `{"note":"later","gift":true}`, 201, `{}`, "Content-Type", "application/json")
+	accepted.Request.Header.Set("User-Agent", "Mozilla/5.0")
+	got := explainAll(t, Options{WAF: &e}, refused, accepted)[0]
+	if v := got.Verdict; v.Cause != inspect.WAFRule || v.Confidence != flow.Possible || v.Layer != "web-server" || v.Fix == nil || !v.Fix.Test || len(got.Candidates) < 2 {
+		t.Errorf("got %+v", got.Verdict)
+	}
+}
