@@ -85,6 +85,9 @@ func (s *Store) Changed(rev Rev) <-chan struct{} {
 // or the store is closed: Changed for those whom flows under way do not concern,
 // who would be woken by every step of each.
 func (s *Store) Settled(rev Rev) <-chan struct{} {
+	if s.readOnly { // what another process writes comes as a whole
+		return s.Changed(rev)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.settled > rev || s.closed {
