@@ -78,6 +78,8 @@ func (c *Case) softly() bool {
 		return true
 	}
 	switch m.Status {
+	case 425: // early data of TLS (RFC 8470, 5.2)
+		return true
 	case 428: // the server wants a condition that the request lacks (RFC 6585, 3)
 		return true
 	case 400, 402, 406, 409, 412, 422, 423, 424, 498:

@@ -1,6 +1,9 @@
 package inspect
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 var challenge = &Rule{
 	Name: "challenge", Title: "the WWW-Authenticate challenge says why", Item: 4, Reads: true,
@@ -43,6 +46,9 @@ invalid_request (RFC 6750, 3.1), insufficient_user_authentication (RFC 9470, 3).
 			return nil
 		}
 		if c.auth(c.Flow) == nil && !sent {
+			if q, ok := c.password(); ok {
+				return because("the server did not accept the password of the body").Of(WrongCredentials).On(ByCode).Quote(where).Quote(q).Likely()
+			}
 			f := because("the server wants %s credentials and none were sent", scheme).Of(MissingToken).On(ByCode).Quote(where)
 			return c.withCredentialOf(f).Certain()
 		}
@@ -73,4 +79,19 @@ func (c *Case) withCredentialOf(f Finding) Finding {
 		}
 	}
 	return f
+}
+
+var passwordField = regexp.MustCompile(`(?i)"(password|passwd|passcode)"\s*:\s*["{]|(?:^|&)(password|passwd|passcode)=[^&]`)
+
+// password is the field of the body that a sign-in carries its password in.
+// The evidence names the field alone.
+func (c *Case) password() (Evidence, bool) {
+	if c.req().Method != "POST" {
+		return Evidence{}, false
+	}
+	m := passwordField.FindSubmatch(c.req().Body.Data)
+	if m == nil {
+		return Evidence{}, false
+	}
+	return Evidence{Where: "request.body", Quote: string(m[1]) + string(m[2])}, true
 }

@@ -8,13 +8,16 @@ import (
 var statusMeaning = &Rule{
 	Name: "status", Title: "the status itself says why", Item: 1, Reads: true,
 	Doc: `Some statuses name their cause: 405 method (RFC 9110, 15.5.6), 407 proxy credentials (15.5.8), 413 content too large (15.5.14), 415 media type (15.5.16), 421 misdirected (15.5.20),
-426 protocol (15.5.22), 428 condition (RFC 6585, 3), 429 rate (RFC 6585, 4), 431 header fields too large (RFC 6585, 5), 451 legal (RFC 7725, 3). 401 and 403 do not: they say that, not why.`,
+426 protocol (15.5.22), 425 early data (RFC 8470, 5.2), 428 condition (RFC 6585, 3), 429 rate (RFC 6585, 4), 431 header fields too large (RFC 6585, 5), 451 legal (RFC 7725, 3). 401 and 403 do not: they say that, not why.`,
 	Run: func(c *Case) []Finding {
 		m := c.resp()
 		q := Evidence{Where: "response.status", Quote: strconv.Itoa(m.Status)}
 		switch m.Status {
 		case 401:
 			if len(c.credentials(c.Flow)) == 0 {
+				if login, ok := c.password(); ok {
+					return because("the server does not accept the password of the body (401)").Of(WrongCredentials).On(ByCode).Quote(q).Quote(login).Likely()
+				}
 				return c.withCredentialOf(because("no credential was sent and the server asks who you are (401)").Of(MissingToken).On(BySentence).Quote(q)).Likely()
 			}
 			f := because("the server does not accept the credential (401)").Of(InvalidToken).On(ByCode).Quote(q)
@@ -54,6 +57,9 @@ var statusMeaning = &Rule{
 			return because("this server does not answer for %s", c.Flow.Authority).Of(HostMismatch).On(ByCode).Quote(q).Certain()
 		case 426:
 			return because("the server wants another protocol version").Of(ProtocolVersion).On(ByCode).Quote(q).Likely()
+		case 425:
+			return because("the server does not take it in the early data of TLS, where it could be replayed (425)").Of(StateRestriction).On(ByCode).Quote(q).
+				Then("Send it again when the handshake is over, not in early data; a proxy that added Early-Data: 1 should do so").Likely()
 		case 428:
 			return because("the server wants the change to be conditional (428)").Of(MissingHeader).On(ByCode).Quote(q).
 				Then("Read the object, and send its ETag in If-Match (or its Last-Modified in If-Unmodified-Since)").Likely()
