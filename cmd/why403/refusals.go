@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/redact"
 	"github.com/why403/why403/flow/session"
 )
 
@@ -39,13 +40,14 @@ func (r *refusals) print(w io.Writer) {
 	if r.count == 0 {
 		return
 	}
+	mask := redact.New() // these lines end up in the logs of build servers
 	for i := range r.rows {
 		row := &r.rows[i]
 		why := "refused"
 		if v := row.Verdict; v != nil {
-			why = fmt.Sprintf("%s (%s, %s)", oneLine(v.Headline), v.Cause, v.Confidence)
+			why = fmt.Sprintf("%s (%s, %s)", mask.Text(oneLine(v.Headline)), v.Cause, v.Confidence)
 		}
-		fmt.Fprintf(w, "why403: ✗ #%d %s %s %d: %s\n", row.ID, oneLine(row.Method), oneLine(rowURL(row)), row.Status, why)
+		fmt.Fprintf(w, "why403: ✗ #%d %s %s %d: %s\n", row.ID, oneLine(row.Method), mask.Text(oneLine(rowURL(row))), row.Status, why)
 	}
 	if more := r.count - len(r.rows); more > 0 {
 		fmt.Fprintf(w, "why403: and %d more\n", more)
