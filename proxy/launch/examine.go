@@ -142,6 +142,22 @@ func withoutLogin(url string) string {
 	return scheme + rest[strings.LastIndexByte(rest, '@')+1:]
 }
 
+// trustOf tells, of programs that are not asked, how run and env make them use the proxy and trust it.
+var trustOf = []struct{ program, how string }{
+	{"curl", "takes the proxy and CURL_CA_BUNDLE from the environment"},
+	{"wget", "gets the certificates by a WGETRC of ours with yours in it"},
+	{"git", "takes the proxy and GIT_SSL_CAINFO from the environment; ssh:// goes through no HTTP proxy"},
+	{"python3", "takes SSL_CERT_FILE, requests and pip theirs; http.client and aiohttp get the proxy by a sitecustomize"},
+	{"go", "programs take SSL_CERT_FILE; to localhost they use no proxy: call app.localhost instead"},
+	{"ruby", "takes SSL_CERT_FILE; for loopback it gets the proxy by RUBYOPT"},
+	{"php", "gets proxy and certificates by an ini file"},
+	{"perl", "takes the proxy (PERL_LWP_ENV_PROXY) and PERL_LWP_SSL_CA_FILE from the environment"},
+	{"cargo", "takes the proxy and CARGO_HTTP_CAINFO from the environment"},
+	{"deno", "takes the proxy and DENO_CERT from the environment"},
+	{"bun", "takes the proxy and NODE_EXTRA_CA_CERTS from the environment"},
+	{"dotnet", "takes the proxy and, on Linux, SSL_CERT_FILE from the environment (not tried)"},
+}
+
 // lookWithin is how long one client may take to tell of itself.
 const lookWithin = 5 * time.Second
 
@@ -171,6 +187,11 @@ func examineClients(ctx context.Context, home string) (all []Check) {
 			add(Note, "java in "+java+": its own trust store cannot be read", "what it trusts beyond the system's roots is not trusted in run")
 		} else {
 			add(Good, fmt.Sprintf("java in %s: gets its %d certificates and ours as a trust store", java, n), "")
+		}
+	}
+	for _, c := range trustOf {
+		if _, err := exec.LookPath(c.program); err == nil {
+			add(Good, c.program+" "+c.how, "")
 		}
 	}
 	if p := output("git", "config", "--get", "http.proxy"); p != "" {

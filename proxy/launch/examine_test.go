@@ -2,6 +2,9 @@ package launch
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -57,5 +60,27 @@ func TestEachBypassHasAReasonAndAMend(t *testing.T) {
 	}
 	if got := runtimeOf("python3.11"); got != "python" {
 		t.Errorf("python3.11 is %q", got)
+	}
+}
+
+func TestClientsThatAreThereAreToldOf(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("programs there have extensions")
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"php", "cargo"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", dir)
+	t.Setenv("JAVA_HOME", "")
+	var told []string
+	for _, c := range examineClients(t.Context(), t.TempDir()) {
+		name, _, _ := strings.Cut(c.Text, " ")
+		told = append(told, name)
+	}
+	if got := strings.Join(told, " "); got != "php cargo" {
+		t.Errorf("told of %q", got)
 	}
 }
