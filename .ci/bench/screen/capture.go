@@ -47,7 +47,7 @@ func measureCapture(ctx context.Context, b *bench) error {
 	if err := p.press("q"); err != nil {
 		return err
 	}
-	if err := eventually(ctx, "the end of the program", func() bool { _, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid)); return err != nil }); err != nil {
+	if err := eventually(ctx, patience, "the end of the program", func() bool { _, err := os.Stat(fmt.Sprintf("/proc/%d/exe", pid)); return err != nil }); err != nil {
 		return err
 	}
 	for _, name := range []string{file, file + "-bodies"} {
@@ -96,7 +96,7 @@ func settled(p *pane, n, pid int) error {
 		return err
 	}
 	var fault error
-	err := eventually(p.ctx, "the program to rest", func() bool {
+	err := eventually(p.ctx, patience, "the program to rest", func() bool {
 		var used float64
 		used, fault = share(pid, 500*time.Millisecond)
 		return fault != nil || used < 10

@@ -38,7 +38,7 @@ func measureRows(ctx context.Context, b *bench) error {
 		return err
 	}
 	var report string
-	if err := eventually(ctx, "the end of the filling", func() bool {
+	if err := eventually(ctx, 5*patience, "the end of the filling", func() bool {
 		text, _ := os.ReadFile(file + ".heap")
 		report = string(text)
 		return strings.Contains(report, "end\n")
@@ -130,7 +130,7 @@ func fill(ctx context.Context, shown *followed, n int, report string) error {
 		if i != fewRows && i != n {
 			continue
 		}
-		if err := eventually(ctx, "all flows to be explained, and the screen to know", func() bool {
+		if err := eventually(ctx, 5*patience, "all flows to be explained, and the screen to know", func() bool {
 			return shown.explained.Load() >= int64(i) && session.Rev(shown.seen.Load()) >= shown.Rev()
 		}); err != nil {
 			return err
@@ -153,11 +153,11 @@ const (
 	responseFields = "Content-Type: application/json; charset=utf-8\r\nDate: Sun, 01 Mar 2026 12:00:00 GMT\r\nServer: nginx/1.27.4\r\nCache-Control: no-store\r\nX-Request-Id: 9b2f7d1c0a7e4f0c8d1e2f3a4b5c6d7e\r\nContent-Length: 200\r\n"
 )
 
-// exchange records one of small size; one in a hundred is a refused POST.
+// exchange records one of small size; one in five hundred is a refused POST.
 func exchange(s *session.Store, i int) flow.ID {
 	start := time.Now()
 	method, status, reason := "GET", 200, "OK"
-	if i%100 == 0 {
+	if i%500 == 0 {
 		method, status, reason = "POST", 403, "Forbidden"
 	}
 	f := &flow.Flow{Scheme: "https", Authority: "api.shop.test", Times: flow.Timings{Start: start},

@@ -62,21 +62,21 @@ func (b *bench) frames(p *pane, command, key string, shows ...string) (all times
 		if err := p.press(key); err != nil {
 			return nil, err
 		}
-		if err := eventually(p.ctx, "the end of "+command, func() bool { _, err := os.Stat(ended); return err == nil }); err != nil {
+		if err := eventually(p.ctx, patience, "the end of "+command, func() bool { _, err := os.Stat(ended); return err == nil }); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
 }
 
-// eventually waits until ok says yes.
-func eventually(ctx context.Context, what string, ok func() bool) error {
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+// eventually waits until ok says yes, but no longer than most.
+func eventually(ctx context.Context, most time.Duration, what string, ok func() bool) error {
+	for deadline := time.Now().Add(most); !ok(); time.Sleep(2 * time.Millisecond) {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case time.Now().After(deadline):
-			return fmt.Errorf("waited %s in vain for %s", patience, what)
+			return fmt.Errorf("waited %s in vain for %s", most, what)
 		}
 	}
 	return nil
