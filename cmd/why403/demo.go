@@ -13,6 +13,7 @@ import (
 	"github.com/why403/why403/certs"
 	"github.com/why403/why403/cmd/why403/demo"
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/session"
 	"github.com/why403/why403/inspect/explain"
 	"github.com/why403/why403/inspect/report"
 )
@@ -48,11 +49,13 @@ func runDemo(ctx context.Context, std stdio, once bool) error {
 		return err
 	}
 	o := proxyFlags{listen: []string{"127.0.0.1:0"}, session: "none", maxBody: 64 << 20}
-	s, err := o.open(parts{ca: ca, roots: shop.Roots(), dial: shop.Dial})
+	var g guide
+	s, err := o.open(parts{ca: ca, roots: shop.Roots(), dial: shop.Dial, settled: g.settled})
 	if err != nil {
 		return err
 	}
 	defer s.close()
+	g.note = s.store.Note
 	client := demo.Client{
 		Proxy:  &url.URL{Scheme: "http", Host: s.address()},
 		Roots:  trusting(ca),
@@ -65,6 +68,37 @@ func runDemo(ctx context.Context, std stdio, once bool) error {
 	}
 	client.Pace = 0
 	return s.demoOnce(ctx, std, client)
+}
+
+// guide writes beside each refusal of the demo what went wrong there and what it is good to look at.
+type guide struct {
+	note func(flow.ID, flow.Annotation) error
+	told map[flow.ID]bool
+}
+
+// settled is called by the one worker that explains.
+func (g *guide) settled(row session.Row) {
+	if g.told[row.ID] || !row.Refused() || row.Parent != 0 {
+		return
+	}
+	for _, sc := range demo.Scenarios() {
+		if sc.Refused == (demo.Mark{Method: row.Method, URL: rowURL(&row), Status: row.Status}) {
+			text := sc.Title + ". To look at: " + sc.Feature + ". " + toTry[sc.Fix]
+			_ = g.note(row.ID, flow.Annotation{Comment: &text}) // without it the demo is as good as any session
+			if g.told == nil {
+				g.told = map[flow.ID]bool{}
+			}
+			g.told[row.ID] = true
+			return
+		}
+	}
+}
+
+// toTry are keys that show something there.
+var toTry = map[demo.Fix]string{
+	demo.FixPatch: "d compares it with the accepted one, f sends the fix, p proves it, y copies a curl",
+	demo.FixGrant: "d compares it with the accepted one, p proves what decides; the right itself somebody has to give",
+	demo.FixWait:  "r sends it again: after the wait it passes",
 }
 
 // demoOnce lets the client run through its scenarios and prints what was made of them.

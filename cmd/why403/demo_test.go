@@ -51,11 +51,17 @@ func TestDemoVerdictsAreCured(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := proxyFlags{listen: []string{"127.0.0.1:0"}, session: "none"}
-	s, err := o.open(parts{ca: ca, roots: shop.Roots(), dial: shop.Dial})
+	var g guide
+	s, err := o.open(parts{ca: ca, roots: shop.Roots(), dial: shop.Dial, settled: g.settled})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.close()
+	told := make(chan flow.ID, 1000)
+	g.note = func(id flow.ID, a flow.Annotation) error {
+		defer func() { told <- id }()
+		return s.store.Note(id, a)
+	}
 	serving, stop := context.WithCancel(ctx)
 	served := make(chan error, 1)
 	go func() { served <- s.serve(serving) }()
@@ -86,10 +92,22 @@ func TestDemoVerdictsAreCured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	spoken := map[flow.ID]bool{}
+	for range demo.Scenarios() {
+		select {
+		case id := <-told:
+			spoken[id] = true
+		case <-ctx.Done():
+			t.Fatalf("%d refusals have a word of the demo beside them, want one for each scenario", len(spoken))
+		}
+	}
 	for _, sc := range demo.Scenarios() {
 		t.Run(sc.Name, func(t *testing.T) {
 			e := refusalOf(t, explained, sc)
 			v := e.Verdict
+			if !spoken[e.ID] {
+				t.Error("nothing says what it is good to look at")
+			}
 			if got := string(v.Cause); got != sc.Cause && !slices.Contains(sc.Also, got) {
 				t.Errorf("cause %s (%s), want %s", got, v.Summary, sc.Cause)
 			}
