@@ -14,6 +14,7 @@ import (
 type heldBox struct {
 	m   *model
 	cur int
+	top int // first one on the screen
 }
 
 func (m *model) openHeld() {
@@ -91,6 +92,7 @@ func (b *heldBox) view(th *theme, w, h int) []string {
 	preview := min(8, h/3)
 	n := max(1, min(len(m.held), h-preview-4))
 	top := max(0, b.cur-n+1)
+	b.top = top
 	for i := top; i < min(len(m.held), top+n); i++ {
 		out = append(out, b.row(th, w, i))
 	}
@@ -100,6 +102,14 @@ func (b *heldBox) view(th *theme, w, h int) []string {
 	}
 	out = append(out, row(w).on(th.box).end())
 	return append(out, boxKeys(th, w, inHeld)...)
+}
+
+// point only puts the cursor: what a click would do to a message cannot be taken back.
+func (b *heldBox) point(i int) bool {
+	if i += b.top; i < len(b.m.held) {
+		b.cur = i
+	}
+	return false
 }
 
 // row is one held message.

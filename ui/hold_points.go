@@ -22,6 +22,7 @@ type pointsBox struct {
 	m      *model
 	points []hold.Point
 	cur    int
+	top    int // first one on the screen
 
 	typing bool
 	at     int // the point that is written; len(points): a new one
@@ -169,11 +170,19 @@ func (b *pointsBox) suggestion() string {
 	return ""
 }
 
+func (b *pointsBox) point(i int) bool {
+	if i += b.top; i < len(b.points) && !b.typing {
+		b.cur = i
+	}
+	return false
+}
+
 func (b *pointsBox) view(th *theme, w, h int) []string {
 	w = min(w, 90)
 	var out []string
 	n := max(1, min(len(b.points), h-6))
 	top := max(0, b.cur-n+1)
+	b.top = top
 	for i := top; i < min(len(b.points), top+n); i++ {
 		p := &b.points[i]
 		base, sign := th.box, words("  ")

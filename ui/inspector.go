@@ -201,7 +201,7 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 	}
 	if s := d.shown; s != nil {
 		s.compare.cur, s.compare.ticked = d.compare.cur, d.compare.ticked
-		s.request, s.answer, s.messages = d.request, d.answer, d.messages
+		s.request, s.answer, s.messages, s.story = d.request, d.answer, d.messages, d.story
 		d = s
 	}
 	switch v.tab {

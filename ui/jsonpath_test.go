@@ -138,3 +138,30 @@ func TestLinesHaveNumbers(t *testing.T) {
 	s.press("#")
 	s.seesNot(" 1  {")
 }
+
+func TestAJSONPathInAMessage(t *testing.T) {
+	s := play(t, chat(), 160, 40)
+	s.press("enter", "g")
+	for range 12 {
+		if s.press("enter"); jsonIn(s.m.inspector.whole()) != nil {
+			break
+		}
+		s.press("esc", "j")
+	}
+	if jsonIn(s.m.inspector.whole()) == nil {
+		t.Fatalf("no message holds JSON:\n%s", s.screen())
+	}
+	s.press("$")
+	s.write(".*")
+	s.sees("JSONPath $.*", "$.")
+	s.press("enter", "j", "y", "s")
+	if s.clip.text == "" {
+		t.Error("nothing was copied")
+	}
+	s.press("esc")
+	s.seesNot("JSONPath $.*")
+	s.press("esc")
+	if s.m.inspector.messages.open != nil {
+		t.Error("the message is still open")
+	}
+}

@@ -387,6 +387,7 @@ func (m *model) messageCame(msg messageMsg) {
 			m.inspector.off[tabMessages] = 0
 		}
 		v.open, v.raw = msg.doc, msg.raw
+		m.inspector.applyFold()
 	}
 }
 

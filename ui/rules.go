@@ -17,6 +17,7 @@ type rulesBox struct {
 	m     *model
 	rules []rewrite.Rule
 	cur   int
+	top   int // first one on the screen
 }
 
 // rulesSavedMsg says whether the rules could be written to their file.
@@ -100,6 +101,13 @@ func (m *model) rulesSaved(msg rulesSavedMsg) {
 	}
 }
 
+func (b *rulesBox) point(i int) bool {
+	if i += b.top; i < len(b.rules) {
+		b.cur = i
+	}
+	return false
+}
+
 func (b *rulesBox) view(th *theme, w, h int) []string {
 	w = min(w, 110)
 	var out []string
@@ -110,6 +118,7 @@ func (b *rulesBox) view(th *theme, w, h int) []string {
 	}
 	n := max(1, min(len(b.rules), h-4))
 	top := max(0, b.cur-n+1)
+	b.top = top
 	for i := top; i < min(len(b.rules), top+n); i++ {
 		out = append(out, b.row(th, w, i))
 	}

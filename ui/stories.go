@@ -24,6 +24,7 @@ const (
 	storySteps  = 12               // of one story that are told
 	storiesMost = 4096             // steps that are remembered
 	storiesOnce = 32               // rows that are looked into by one command
+	storyAgain  = time.Second      // between two looks at one row
 )
 
 // stepKind is why one request led to another.
@@ -51,12 +52,18 @@ type stories struct {
 	mu    sync.Mutex
 	next  map[flow.ID]step
 	prev  map[flow.ID]flow.ID
-	asked map[flow.ID]flow.ID   // the newest flow there was when a step was looked for in vain
+	asked map[flow.ID]look      // when a step was looked for in vain
 	loose map[flow.ID]time.Time // those that something may follow until then
 }
 
+// look is a search that found nothing: when it was, and the newest flow there was.
+type look struct {
+	at   time.Time
+	last flow.ID
+}
+
 func newStories() *stories {
-	return &stories{next: map[flow.ID]step{}, prev: map[flow.ID]flow.ID{}, asked: map[flow.ID]flow.ID{}, loose: map[flow.ID]time.Time{}}
+	return &stories{next: map[flow.ID]step{}, prev: map[flow.ID]flow.ID{}, asked: map[flow.ID]look{}, loose: map[flow.ID]time.Time{}}
 }
 
 // leads reports whether a row may lead to another.
@@ -95,7 +102,7 @@ func (s *stories) hides(id flow.ID) bool {
 	return ok && st.to != 0
 }
 
-// count is how many flows led to id, with their statuses in words, the first one first.
+// count is how many flows led to id, at most storySteps.
 func (s *stories) count(id flow.ID) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +150,7 @@ func (s *stories) wanted(rows []*session.Row, last flow.ID, now time.Time) []flo
 		if _, known := s.next[r.ID]; known {
 			continue
 		}
-		if asked, ok := s.asked[r.ID]; ok && asked >= last {
+		if asked, ok := s.asked[r.ID]; ok && (asked.last >= last || now.Sub(asked.at) < storyAgain) {
 			continue
 		}
 		ids = append(ids, r.ID)
@@ -300,7 +307,7 @@ func (s *stories) resolve(ctx context.Context, feed Feed, id, last flow.ID, now 
 		return st, true
 	}
 	s.mu.Lock()
-	s.asked[id], s.loose[id] = last, l.until
+	s.asked[id], s.loose[id] = look{now, last}, l.until
 	s.mu.Unlock()
 	return st, false
 }
@@ -319,7 +326,7 @@ type storyMsg struct{ hidden []flow.ID }
 
 // findStories looks for the steps of rows on the screen.
 func (m *model) findStories() tea.Cmd {
-	if m.telling {
+	if m.telling || m.rushing() { // what flies by is not looked into
 		return nil
 	}
 	l := &m.list

@@ -105,6 +105,7 @@ func TestStoriesAreFolded(t *testing.T) {
 	f.done(request(time.Minute+time.Second, "GET", "https://www.shop.test/new", ""), time.Millisecond, response(200, "OK", "", ""))
 	s.now = day.Add(62 * time.Second)
 	s.arrive()
+	s.now = s.now.Add(time.Second) // it no longer flies by
 	s.tell(tickMsg(s.now))
 	if _, shown := s.m.list.match.index(11); shown {
 		t.Error("the redirect still has its row")
@@ -129,4 +130,15 @@ func TestNothingIsToldBeforeItIsKnown(t *testing.T) {
 	s.now = day.Add(storyWindow + 24*time.Second)
 	s.tell(tickMsg(s.now))
 	s.sees("✗ preflight: POST never came")
+}
+
+func TestAStoryIsToldInStageModeToo(t *testing.T) {
+	f := journeys()
+	f.flows[1].Request.Target = "/basket/clear?api_key=sk-live-0123456789abcdef"
+	f.rows[0].Target = f.flows[1].Request.Target
+	s := play(t, f, 170, 40)
+	s.now = day.Add(time.Minute)
+	s.press("g", "S", "tab")
+	s.sees("story", "the redirect turned POST into GET")
+	s.seesNot("sk-live-0123456789abcdef")
 }

@@ -12,6 +12,7 @@ type takeBox struct {
 	changes []flow.Change
 	veil    *veil
 	cur     int
+	top     int // first one on the screen
 }
 
 func newTakeBox(e *editor, v *veil) *takeBox {
@@ -45,10 +46,18 @@ func (t *takeBox) key(m *model, name, _ string) tea.Cmd {
 	return nil
 }
 
+func (t *takeBox) point(i int) bool {
+	if i += t.top; i < len(t.changes) {
+		t.cur = i
+	}
+	return i < len(t.changes)
+}
+
 func (t *takeBox) view(th *theme, w, h int) []string {
 	w = min(w, 90)
 	var out []string
 	top := max(0, t.cur-h+2)
+	t.top = top
 	for i := top; i < min(len(t.changes), top+h-1); i++ {
 		ch := t.veil.change(t.changes[i])
 		base, sign := th.box, words("  ")
