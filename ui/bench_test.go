@@ -98,3 +98,21 @@ func BenchmarkLargeBody(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkSortedBatch is the work for a batch of 17 new rows in a list of 100,000 that is sorted.
+func BenchmarkSortedBatch(b *testing.B) {
+	o := newOrder(sorting{byTook, true})
+	for i := range 100_000 {
+		o.put(flow.ID(i+1), sortKey{n: int64(i * 7919 % 100_003)})
+	}
+	next := flow.ID(o.len())
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		for k := range 17 {
+			next++
+			o.put(next, sortKey{n: int64((i + k) * 104_729 % 100_003)})
+			o.drop(next - 17)
+		}
+		o.len()
+	}
+}

@@ -3,6 +3,7 @@ package ui
 import (
 	"cmp"
 	"slices"
+	"sort"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/session"
@@ -94,8 +95,12 @@ type order struct {
 	ids     []flow.ID
 	keys    []sortKey
 	pending map[flow.ID]*sortKey // nil: it goes
-	found   int                  // where a flow was found last
-	told    bool                 // the cursor was moved: it no longer stays on the first row
+	spare   struct {             // room for the next merge
+		ids  []flow.ID
+		keys []sortKey
+	}
+	found int  // where a flow was found last
+	told  bool // the cursor was moved: it no longer stays on the first row
 }
 
 func newOrder(s sorting) *order { return &order{sorting: s, pending: map[flow.ID]*sortKey{}} }
@@ -166,29 +171,44 @@ func (o *order) merge() {
 		return
 	}
 	var add []placed
+	low, high := flow.ID(1<<63-1), flow.ID(0) // what changes is mostly young, and the rest need not be looked up
 	for id, k := range o.pending {
+		low, high = min(low, id), max(high, id)
 		if k != nil {
 			add = append(add, placed{id, *k})
 		}
 	}
 	slices.SortFunc(add, o.compare)
-	ids := make([]flow.ID, 0, len(o.ids)+len(add))
-	keys := make([]sortKey, 0, len(o.ids)+len(add))
-	put := func(p placed) { ids, keys = append(ids, p.id), append(keys, p.sortKey) }
-	for i, id := range o.ids {
-		if _, changed := o.pending[id]; changed {
-			continue
-		}
-		p := placed{id, o.keys[i]}
-		for len(add) > 0 && o.compare(add[0], p) < 0 {
-			put(add[0])
+	ids, keys := slices.Grow(o.spare.ids[:0], len(o.ids)+len(add)), slices.Grow(o.spare.keys[:0], len(o.ids)+len(add))
+	from := 0 // those from here to where the next one is put, or goes, are copied in one go
+	upTo := func(i int) {
+		ids, keys = append(ids, o.ids[from:i]...), append(keys, o.keys[from:i]...)
+		from = i
+	}
+	put := func(before int) { // those of add that belong before a place
+		for len(add) > 0 {
+			at := from + sort.Search(before-from, func(i int) bool { return o.compare(add[0], placed{o.ids[from+i], o.keys[from+i]}) < 0 })
+			if at == before && before < len(o.ids) {
+				return
+			}
+			upTo(at)
+			ids, keys = append(ids, add[0].id), append(keys, add[0].sortKey)
 			add = add[1:]
 		}
-		put(p)
 	}
-	for _, p := range add {
-		put(p)
+	for i, id := range o.ids {
+		if id < low || id > high {
+			continue
+		}
+		if _, changed := o.pending[id]; changed {
+			put(i)
+			upTo(i)
+			from = i + 1
+		}
 	}
+	put(len(o.ids))
+	upTo(len(o.ids))
+	o.spare.ids, o.spare.keys = o.ids, o.keys
 	o.ids, o.keys = ids, keys
 	clear(o.pending)
 }
