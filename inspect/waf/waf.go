@@ -178,7 +178,10 @@ func (e *Engine) Run(ctx context.Context, f *flow.Flow) (r Result, err error) {
 	if err := e.ready(); err != nil {
 		return r, err
 	}
-	return run(ctx, e.rules, f)
+	if r, err = run(ctx, e.rules, f); err != nil && ctx.Err() == nil {
+		e.free() // what broke once is not trusted
+	}
+	return r, err
 }
 
 func run(ctx context.Context, rules coraza.WAF, f *flow.Flow) (r Result, err error) {

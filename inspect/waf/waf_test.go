@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corazawaf/coraza/v3"
+	"github.com/corazawaf/coraza/v3/types"
+
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/diff"
 )
@@ -285,6 +288,23 @@ func TestAFailureIsAnError(t *testing.T) {
 	}
 	if e.loads != 1 {
 		t.Errorf("tried %d times", e.loads)
+	}
+}
+
+// broken are rules that panic.
+type broken struct{ coraza.WAF }
+
+func (broken) NewTransactionWithID(string) types.Transaction { panic("index out of range") }
+
+func TestAPanicIsAnErrorAndNoMore(t *testing.T) {
+	e := Engine{rules: broken{}}
+	defer e.Close()
+	f := request(formHead + "a=<script>")
+	if _, err := e.Run(context.Background(), f); err == nil || !strings.Contains(err.Error(), "run the Core Rule Set 4.25.0: index out of range") {
+		t.Errorf("got %v", err)
+	}
+	if r, err := e.Run(context.Background(), f); err != nil || r.Score < Threshold {
+		t.Errorf("the next one: %v, score %d", err, r.Score)
 	}
 }
 
