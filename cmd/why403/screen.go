@@ -86,13 +86,6 @@ func wantsTerminal(std stdio) error {
 // show serves and shows until the user leaves or ctx ends. beside, if given,
 // runs along with it.
 func (s *stack) show(ctx context.Context, beside func(context.Context) error) error {
-	points, file, err := breakpoints(os.LookupEnv)
-	if err != nil {
-		return err
-	}
-	if err := s.gate.SetPoints(points); err != nil {
-		return err
-	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	work := make(chan error, 2)
@@ -119,10 +112,10 @@ func (s *stack) show(ctx context.Context, beside func(context.Context) error) er
 		Columns:     s.columns.Columns,
 		Theme:       s.columns.theme.Theme,
 	}
-	if file != nil {
-		o.Points = file
+	if s.points != nil {
+		o.Points = s.points
 	}
-	err = runUI(ctx, o)
+	err := runUI(ctx, o)
 	stop()
 	for range running {
 		if e := <-work; err == nil && !errors.Is(e, context.Canceled) {

@@ -36,6 +36,7 @@ type stack struct {
 	worker    *explain.Worker
 	rules     *rewrite.Book
 	gate      *hold.Gate
+	points    *pointFile // nil: breakpoints are not kept
 	seat      *launch.Seat // where others find us; nil: nowhere
 	feed      *logs.Feed   // nil: no logs are followed
 	remarks   remarks      // for the end, where there was a screen
@@ -101,6 +102,13 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 	}
 	if s.rules, s.gate = rewrite.NewBook(""), hold.New(0, 0); p.dial == nil {
 		if s.rules, err = o.book(os.LookupEnv); err != nil {
+			return nil, err
+		}
+		var points []hold.Point
+		if points, s.points, err = breakpoints(os.LookupEnv); err != nil {
+			return nil, err
+		}
+		if err = s.gate.SetPoints(points); err != nil {
 			return nil, err
 		}
 	}
