@@ -36,13 +36,14 @@ type pathFilter struct {
 
 // pathFound is the answer of a command.
 type pathFound struct {
-	of    *textDoc // the body that was looked into
-	tree  *decode.JSON
-	text  string // the path
-	doc   *textDoc
-	n     int    // values that it names
-	shown int    // values in doc
-	note  string // what could not be read
+	of     *textDoc // the body that was looked into
+	tree   *decode.JSON
+	text   string // the path
+	doc    *textDoc
+	n      int    // values that it names
+	shown  int    // values in doc
+	unread string // why tree does not hold the whole body, "" it does
+	note   string // what else is to be said
 }
 
 // jsonIn is the JSON text in a document, the first of several; nil: there is none.
@@ -96,21 +97,27 @@ func (v *inspector) narrowed(th *theme, doc document) document {
 	head := []piece{lit(th.muted, "JSONPath "), said(th.accent, f.text), said(th.muted, "  "+f.counted()), {"", space(2)},
 		lit(th.key, keyOf(filterJSON)), lit(th.muted, " change  "), lit(th.key, keyOf(back)), lit(th.muted, " all")}
 	rows := pieces{head}
-	if f.note != "" {
-		rows = append(rows, []piece{said(th.warn, f.note)})
+	for _, note := range []string{f.unread, f.note} {
+		if note != "" {
+			rows = append(rows, []piece{said(th.warn, note)})
+		}
 	}
 	return joined(wrapped{rows}, pieces{nil}, f.doc)
 }
 
 // counted is how many values were found.
 func (f *pathFound) counted() string {
-	switch {
-	case f.n == 0:
-		return "no value"
-	case f.shown < f.n:
-		return plural(int64(f.n), "value") + ", the first " + count(int64(f.shown))
+	text := "no value"
+	if f.n > 0 {
+		text = plural(int64(f.n), "value")
 	}
-	return plural(int64(f.n), "value")
+	if f.unread != "" {
+		text += " in the part that was read"
+	}
+	if f.shown < f.n {
+		text += ", the first " + count(int64(f.shown))
+	}
+	return text
 }
 
 // openPath opens the box for a JSONPath.
@@ -211,12 +218,13 @@ func (m *model) findPath(t *textDoc) tea.Cmd {
 	p.busy = true
 	text, fold := p.text, m.inspector.fold
 	var tree *decode.JSON
+	unread := ""
 	if f := p.found; f != nil && f.of == t {
-		tree = f.tree
+		tree, unread = f.tree, f.unread
 	}
 	w := m.lay.inspector.w - 2
 	return m.crew.cmd(func() tea.Msg {
-		f := &pathFound{of: t, tree: tree, text: text}
+		f := &pathFound{of: t, tree: tree, unread: unread, text: text}
 		f.look(fold)
 		if w > 0 {
 			f.doc.rows(w)
@@ -242,7 +250,7 @@ func (f *pathFound) look(fold int) {
 	if f.tree == nil {
 		var err error
 		if f.tree, err = decode.ParseJSON(f.of.data); err != nil {
-			f.note = "read up to " + err.Error()
+			f.unread = "the body was read up to " + err.Error()
 		}
 	}
 	q, err := decode.ParseJSONPath(f.text)

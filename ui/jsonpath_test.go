@@ -165,3 +165,15 @@ func TestAJSONPathInAMessage(t *testing.T) {
 		t.Error("the message is still open")
 	}
 }
+
+func TestAJSONPathSaysWhatItCouldNotRead(t *testing.T) {
+	f := newFake()
+	f.done(request(time.Second, "GET", "https://h.test/x", ""), time.Second, response(200, "OK", "application/json", `{"a":[1,2],"b":3 "c":4}`))
+	s := play(t, f, 160, 40)
+	s.press("tab", "l", "l", "l", "$")
+	s.write(".b")
+	s.sees("$.b  3", "1 value in the part that was read", "the body was read up to line")
+	s.press("ctrl+u")
+	s.write("$.c") // the tree is there already: the same is said of it
+	s.sees("no value in the part that was read", "the body was read up to line")
+}
