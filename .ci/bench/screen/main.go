@@ -106,7 +106,7 @@ func measure(ctx context.Context, program, only string, flows, rows int) (err er
 		}
 		begun := time.Now()
 		if err := p.run(ctx, b); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
+			return errors.Join(fmt.Errorf("%s: %w", p.name, err), b.table.print(os.Stdout)) // what there is
 		}
 		fmt.Fprintf(os.Stderr, "%s took %.0f s\n", p.name, time.Since(begun).Seconds())
 	}

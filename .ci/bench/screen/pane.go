@@ -18,7 +18,11 @@ import (
 const patience = 2 * time.Minute
 
 // look is the pause between two looks at the screen: what a figure is uncertain by.
-const look = time.Millisecond
+// What takes longer than long is looked for less often, to leave it the processor.
+const (
+	look = time.Millisecond
+	long = 250 * time.Millisecond
+)
 
 // pane is the window of a tmux server of its own. It is asked through a client
 // in control mode: an answer takes a fraction of a millisecond, where a new
@@ -155,7 +159,11 @@ func (p *pane) enter(text string) error {
 
 // until waits for a screen and tells how long that took.
 func (p *pane) until(what string, ok func(screen string) bool) (time.Duration, error) {
-	for begun := time.Now(); ; time.Sleep(look) {
+	pause := look
+	for begun := time.Now(); ; time.Sleep(pause) {
+		if time.Since(begun) > long {
+			pause = 10 * look
+		}
 		screen, err := p.screen()
 		switch {
 		case err != nil:
