@@ -10,7 +10,7 @@ import (
 
 // Ruleset is the version of the rules; verdicts are stored with it, and one of
 // another version is made again.
-const Ruleset = "1"
+const Ruleset = "2"
 
 // maxCandidates is how many findings beside the verdict are told.
 const maxCandidates = 5

@@ -76,7 +76,7 @@ func (c *Case) alterations() []string {
 		list = append(list, "by a fault of why403 the bytes that left are not those that came")
 	}
 	for _, a := range c.Flow.Altered {
-		if !(c.Success != nil && slices.Contains(c.Success.Altered, a)) && !slices.ContainsFunc(harmless, func(h string) bool { return strings.HasPrefix(a, h) }) {
+		if !(c.Success != nil && slices.Contains(c.Success.Altered, a)) && !slices.ContainsFunc(harmless, func(h string) bool { return strings.HasPrefix(a, h) }) && !justHeld(a) {
 			list = append(list, a)
 		}
 	}
@@ -85,6 +85,11 @@ func (c *Case) alterations() []string {
 
 // harmless is how alterations begin that no server can see in the request.
 var harmless = []string{"left out an empty line", "sent the request again", "passed on whole", "the answer was passed on whole"}
+
+// justHeld reports whether a request or answer was held and then went on as it was (hold.Decision.Words).
+func justHeld(a string) bool {
+	return strings.HasPrefix(a, "did not hold ") || strings.HasPrefix(a, "held ") && !strings.Contains(a, ", then you dropped it") && !strings.Contains(a, " as you edited it")
+}
 
 // interference says what why403 did to the request, for a verdict that knows no other reason; "" if it did nothing.
 func (c *Case) interference() string {
