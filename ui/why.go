@@ -149,7 +149,7 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 		p.say(p.label(th, name, labelWidth), labelWidth, th.muted, safe.Of(c.Confidence.String()+": "+c.Summary))
 	}
 	simulated(th, p, d.exp.WAF)
-	lives(th, p, d.exp.Credentials)
+	lives(th, p, d.exp.Credentials, d.row.Start)
 	tell(th, p, d, stage)
 	if len(d.exp.Checklist) > 0 {
 		p.blank()
@@ -157,8 +157,8 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 	}
 }
 
-// lives is what happened to the credentials of the request, a line each.
-func lives(th *theme, p *writer, list []inspect.Life) {
+// lives is what happened to the credentials of a request that was sent at a time, a line each.
+func lives(th *theme, p *writer, list []inspect.Life, sent time.Time) {
 	if len(list) == 0 {
 		return
 	}
@@ -173,7 +173,11 @@ func lives(th *theme, p *writer, list []inspect.Life) {
 			if e.Flow != 0 {
 				s += " #" + id(e.Flow)
 			}
-			parts = append(parts, s+" "+e.At.UTC().Format("15:04:05"))
+			when := "15:04:05"
+			if at, day := e.At.UTC(), sent.UTC(); at.YearDay() != day.YearDay() || at.Year() != day.Year() {
+				when = "2006-01-02 15:04:05"
+			}
+			parts = append(parts, s+" "+e.At.UTC().Format(when))
 		}
 		p.say([]piece{{"", space(1)}, said(th.text, l.Credential), {"", space(2)}}, 3, th.muted, safe.Of(strings.Join(parts, ", ")+" UTC"))
 	}
