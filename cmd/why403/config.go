@@ -125,9 +125,15 @@ func applyConfig(path string, data []byte, flags *pflag.FlagSet, known map[strin
 				return bad(value.Line, "give it a value that --"+name+" takes", "%s: %v", name, bottom(err))
 			}
 		}
+		if err := flags.SetAnnotation(name, ofFile, nil); err != nil {
+			return err
+		}
 	}
 	return nil
 }
+
+// ofFile marks the flags that the configuration set.
+const ofFile = "of the configuration"
 
 // scalars are the values of a scalar or a list of scalars.
 func scalars(n *yaml.Node) ([]string, error) {

@@ -45,7 +45,10 @@ why403 run -- curl -d @order.json https://api.example/orders`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cmd.Flags().Visit(func(f *pflag.Flag) { r.alone = r.alone || cmd.Flags().Lookup(f.Name).Annotations[ofProxy] != nil })
+			cmd.Flags().Visit(func(f *pflag.Flag) {
+				_, configured := f.Annotations[ofFile] // a running why403 has read that, too
+				r.alone = r.alone || f.Annotations[ofProxy] != nil && !configured
+			})
 			r.command = func(folder string, o launch.Options) (launch.Command, error) { return r.withKit(folder, o, args) }
 			return r.run(context.WithoutCancel(cmd.Context())) // a signal ends the command, and that ends us
 		},
