@@ -137,6 +137,9 @@ func oneOf(k *yaml.Node, list []string, of string) error {
 	if slices.Contains(list, k.Value) {
 		return nil
 	}
+	if len(list) == 0 {
+		return &placed{k.Line, fmt.Sprintf("%s is read as a key, and %s has none: put the whole text in quotes", quoted(k.Value), of)}
+	}
 	return &placed{k.Line, fmt.Sprintf("%s is no key of %s%s", quoted(k.Value), of, nearest(k.Value, list))}
 }
 

@@ -274,6 +274,7 @@ func TestWrongRulesAreNamed(t *testing.T) {
 		{"- method: PUT\n  set_header: [a]", `line 2: "set_header" is no key of a rule; set-header is one`},
 		{"- answer:\n    stats: 1", `line 2: "stats" is no key of answer; status is one`},
 		{"- replace-body:\n  - find: a\n    wth: b", `line 3: "wth" is no key of replace-body; with is one`},
+		{"- set-header:\n  - X-CSRFToken: tok", `line 2: "X-CSRFToken" is read as a key, and set-header has none: put the whole text in quotes`},
 		{"- name: x", "it does nothing"},
 		{"- delay: 1", `line 1: delay: "1" is no duration`},
 		{"- delay: 1h", "delay: between 0 and 5m"},
