@@ -110,6 +110,9 @@ func messageDoc(th *theme, f *flow.Flow, m *flow.Message, raw bool) document {
 		}
 	}
 	if m == nil {
+		if f.Err != nil || !f.Times.End.IsZero() {
+			return pieces{{lit(th.muted, "nothing came")}}
+		}
 		return pieces{{lit(th.muted, "nothing yet")}}
 	}
 	docs = append(docs, headDocs(th, m, raw)...)

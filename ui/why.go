@@ -65,7 +65,7 @@ func whyDoc(th *theme, d *dossier, v *veil, w int, checks bool, now time.Time) p
 		}
 		talked(th, p, d)
 	case r.Err != "":
-		failure(th, p, r)
+		failure(th, p, d)
 	case r.Refused():
 		p.say(nil, 0, th.bright, safe.Of("Refused: "+strconv.Itoa(r.Status)))
 		p.blank()
@@ -296,13 +296,30 @@ func handshake(th *theme, p *writer, r *session.Row) {
 	}
 }
 
-func failure(th *theme, p *writer, r *session.Row) {
+// droppedText is what the proxy says of a message that a person dropped.
+const droppedText = "dropped by you"
+
+// failure is what is known of an exchange that broke off.
+func failure(th *theme, p *writer, d *dossier) {
+	r := &d.row
+	op := ""
+	if d.flow != nil && d.flow.Err != nil {
+		op = d.flow.Err.Op
+	}
+	if r.ErrSide == "why403" && r.Err == droppedText {
+		dropped(th, p, d)
+		return
+	}
 	title := "The exchange did not come to an end"
+	handshake := r.ErrSide == "origin" && op == "tls"
 	switch r.ErrSide {
 	case "client":
 		title = "The client went away"
 	case "origin":
 		title = "The server could not be reached, or broke off"
+		if handshake {
+			title = "The server was reached, but the TLS handshake with it failed"
+		}
 	case "upstream":
 		title = "The proxy behind us failed"
 	case "why403":
@@ -314,7 +331,31 @@ func failure(th *theme, p *writer, r *session.Row) {
 	if r.Status == 502 {
 		p.say(p.label(th, "answer", labelWidth), labelWidth, th.text, safe.Of("the 502 that the client got is ours, not the server's"))
 	}
+	if handshake && strings.HasPrefix(r.Err, "the certificate of ") {
+		p.say(p.label(th, "cure", labelWidth), labelWidth, th.text, safe.Of("if the server's certificate is your own or of a private authority, start why403 with its certificate:"))
+		p.say(p.label(th, "", labelWidth), labelWidth, th.accent, safe.Of("why403 --upstream-ca FILE"))
+		p.say(p.label(th, "", labelWidth), labelWidth, th.text, safe.Of("to look at the exchange without checking who the server is:"))
+		p.say(p.label(th, "", labelWidth), labelWidth, th.accent, safe.Of("why403 --insecure"))
+		return // sent again as it is, it fails the same way
+	}
 	p.say(append(p.label(th, "next", labelWidth), lit(th.key, keyOf(replay)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of("send it again"))
+}
+
+// dropped is the tab Why of an exchange that a person let go nowhere.
+func dropped(th *theme, p *writer, d *dossier) {
+	p.say(nil, 0, th.bright, safe.Of("You dropped it, and the client's connection was closed"))
+	p.blank()
+	if d.flow != nil {
+		for _, what := range d.flow.Altered {
+			p.say(p.label(th, "what", labelWidth), labelWidth, th.text, safe.Of(what))
+		}
+	}
+	text := "the request did not reach the server"
+	if d.row.Status != 0 {
+		text = "the answer of the server did not reach the client"
+	}
+	p.say(p.label(th, "so", labelWidth), labelWidth, th.text, safe.Of(text))
+	p.say(append(p.label(th, "next", labelWidth), lit(th.key, keyOf(replay)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of("send the request now"))
 }
 
 // talked says how many messages there are, and who ended that.
