@@ -158,6 +158,9 @@ func (m *model) pathKey(name, text string) tea.Cmd {
 		m.walk(lookup(inInspector, name))
 	default:
 		if p.in.key(name, text) {
+			if strings.HasPrefix(p.in.s, "$$") { // a whole path was pasted behind the $ that stands there
+				p.in = newInput(p.in.s[1:])
+			}
 			m.setPath(p.in.s)
 		}
 	}
