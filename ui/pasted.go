@@ -16,7 +16,7 @@ const maxPaste = 1 << 20
 // newRequest opens the editor on a request to the host under the cursor that nobody has sent yet.
 func (m *model) newRequest() {
 	if m.o.Sender == nil {
-		m.say(false, "nothing can be sent from here: this session was opened without a proxy")
+		m.say(false, noSender)
 		return
 	}
 	f := &flow.Flow{Scheme: "https", Request: &flow.Message{Proto: "HTTP/1.1", Method: "GET", Target: "/"}}
@@ -44,7 +44,7 @@ func (m *model) pasteRequest(text string) tea.Cmd {
 		m.say(false, "paste a curl command or a .http request here, to edit and send it")
 		return nil
 	case m.o.Sender == nil:
-		m.say(false, "nothing can be sent from here: this session was opened without a proxy")
+		m.say(false, noSender)
 		return nil
 	case len(text) > maxPaste:
 		m.say(false, "that is too long to be pasted; write it into a file, and why403 replay sends it")

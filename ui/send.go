@@ -85,12 +85,15 @@ func whole(ctx context.Context, feed Feed, id flow.ID) (*flow.Flow, error) {
 	return &c, nil
 }
 
+// noSender is why nothing can be sent from a session that was opened to be read, and what sends it.
+const noSender = "nothing is sent from a session opened to be read; in a shell: why403 replay FILE ID [--apply-fix]"
+
 // sendable says why the flow under the cursor cannot be sent, "" if it can.
 func (m *model) sendable() string {
 	r := m.list.current()
 	switch {
 	case m.o.Sender == nil:
-		return "nothing can be sent from here: this session was opened without a proxy"
+		return noSender
 	case r == nil:
 		return "there is no flow to send"
 	case r.Kind != flow.Exchange:
