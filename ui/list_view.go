@@ -7,6 +7,7 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/session"
+	"github.com/why403/why403/inspect"
 	"github.com/why403/why403/ui/safe"
 )
 
@@ -55,6 +56,9 @@ func (l *list) view(th *theme, w, h int, focused bool, now time.Time, zone *time
 			_, why := l.why(th, l.veil.row(r), now)
 			l.need.why = max(l.need.why, why.Width())
 		}
+	}
+	if l.sorting().by == byMethod {
+		l.need.method = max(l.need.method, len("method")+1) // its name has an arrow then
 	}
 	c := l.need.columns(w, l.last, l.shown)
 	l.drawn = c
@@ -220,6 +224,9 @@ func reason(th *theme, r *session.Row) (style, safe.Text) {
 	head := ""
 	if r.Verdict != nil {
 		head = r.Verdict.Headline
+		if r.Verdict.Cause == string(inspect.UnknownCause) { // ✗ says that it was refused
+			head = strings.TrimPrefix(head, "refused; the ")
+		}
 	}
 	switch {
 	case r.State == session.Waiting:
