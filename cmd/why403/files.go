@@ -134,6 +134,9 @@ func harHint(err error) string {
 // openSession opens a recorded session for reading alone.
 func openSession(name string) (*session.Store, error) {
 	s, err := session.Open(name, session.Options{})
+	if errors.Is(err, session.ErrNoLog) {
+		return nil, failed(err, "copy it again when the why403 that records it has ended: then it is one file")
+	}
 	if err != nil {
 		return nil, failed(err, "it must be a session of this why403, or of an older one; the file is left as it is")
 	}

@@ -20,6 +20,7 @@ import (
 // What can be wrong with a file. Errors of Open and Create match one of these or are of the system.
 var (
 	ErrNotSession = errors.New("not a why403 session")
+	ErrNoLog      = errors.New("holds no session yet: what was recorded lies beside the original, in the file with -wal at the end of its name")
 	ErrNewer      = errors.New("written by a newer why403: update to read it")
 	ErrOlder      = errors.New("written by an older why403: copy it and open the copy for writing to bring it up to date")
 	ErrCorrupt    = errors.New("damaged: not a whole SQLite file")

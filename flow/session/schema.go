@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"os"
 )
 
 // applicationID marks the file as ours in its header: "w403" (SQLite file format, 1.3.14).
@@ -110,6 +111,11 @@ func check(ctx context.Context, c *conn, path string, writable bool) error {
 	if err != nil {
 		return explain(path, err)
 	}
+	if app == 0 {
+		if err := logged(ctx, c, path); err != nil {
+			return err
+		}
+	}
 	if app != applicationID {
 		return fmt.Errorf("%s: %w", path, ErrNotSession)
 	}
@@ -139,4 +145,30 @@ func check(ctx context.Context, c *conn, path string, writable bool) error {
 		return fmt.Errorf("%s: %w: it holds a %q that no session has", path, ErrNotSession, strange)
 	}
 	return nil
+}
+
+// logged gives ErrNoLog when the file behind c is empty and of write-ahead logging: a session
+// that was copied without its log, before anything of that was folded into it.
+func logged(ctx context.Context, c *conn, path string) error {
+	names, err := c.number(ctx, "SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return explain(path, err)
+	}
+	if names == 0 && writeAhead(path) {
+		return fmt.Errorf("%s: %w", path, ErrNoLog)
+	}
+	return nil
+}
+
+// writeAhead reports whether the header of a SQLite file asks for write-ahead logging: 2 as
+// the version of reading, at offset 19 (file format, 1.3.2). SQLite itself does not tell of a file that it takes for immutable.
+func writeAhead(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var version [1]byte
+	_, err = f.ReadAt(version[:], 19)
+	return err == nil && version[0] == 2
 }

@@ -191,7 +191,7 @@ func openWriting(path string, o Options, prepare func(*Store), first func(contex
 }
 
 func explainOnce(path string, err error) error {
-	for _, known := range []error{ErrNotSession, ErrNewer, ErrOlder, ErrCorrupt, ErrInUse} {
+	for _, known := range []error{ErrNotSession, ErrNoLog, ErrNewer, ErrOlder, ErrCorrupt, ErrInUse} {
 		if errors.Is(err, known) {
 			return err
 		}
@@ -348,7 +348,10 @@ func (s *Store) Close() error {
 	}
 	<-s.stopped
 	s.cancel()
-	err := errors.Join(s.closeErr, s.readers.close(), s.spilled.close())
+	err := errors.Join(s.closeErr, s.spilled.close())
+	if s.readOnly {
+		err = errors.Join(err, s.readers.close())
+	}
 	if s.lock != nil {
 		s.lock.release()
 	}

@@ -123,6 +123,11 @@ func (s *Store) write(c *conn) {
 			break
 		}
 	}
+	// SQLite folds the log into the file and removes it when the last connection
+	// closes, if that one may write: ours comes after those that only read.
+	// Another process that reads keeps the log there, but not what is in it.
+	s.closeErr = errors.Join(s.closeErr, s.readers.close())
+	_ = c.script(context.Background(), emptyLog) // what stays in the log is as safe there
 	s.closeErr = errors.Join(s.closeErr, c.close(), w.spill.close())
 }
 
