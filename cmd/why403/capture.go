@@ -167,6 +167,7 @@ type line struct {
 	Cause         *string `json:"cause"`
 	Layer         *string `json:"layer"`
 	Vendor        *string `json:"vendor"`
+	Confidence    *string `json:"confidence"`
 	DurationMS    int64   `json:"duration_ms"`
 	RequestBytes  int64   `json:"request_bytes"`
 	ResponseBytes int64   `json:"response_bytes"`
@@ -182,7 +183,7 @@ func (c *capture) print(out *bufio.Writer, r *session.Row) error {
 		DurationMS: r.Duration.Milliseconds(), RequestBytes: r.ReqBytes, ResponseBytes: r.RespBytes, Error: orNull(r.Err),
 	}
 	if v := r.Verdict; v != nil {
-		l.Cause, l.Layer, l.Vendor = orNull(v.Cause), orNull(v.Layer), orNull(v.Vendor)
+		l.Cause, l.Layer, l.Vendor, l.Confidence = orNull(v.Cause), orNull(v.Layer), orNull(v.Vendor), orNull(v.Confidence.String())
 	}
 	return json.NewEncoder(out).Encode(l)
 }
