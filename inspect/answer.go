@@ -99,7 +99,7 @@ func (a *answer) add(text, key string, e Evidence) {
 	if len(text) > maxPhraseText {
 		text = text[:maxPhraseText]
 	}
-	a.phrases = append(a.phrases, phrase{text: text, words: words(withoutLinks(text, key)), key: key, quote: e})
+	a.phrases = append(a.phrases, phrase{text: text, words: words(withoutPointers(withoutLinks(text, key))), key: key, quote: e})
 }
 
 var links = regexp.MustCompile(`\bhttps?://\S+`)
@@ -111,6 +111,18 @@ func withoutLinks(text, key string) string {
 		return text
 	}
 	return links.ReplaceAllString(text, " ")
+}
+
+var pointers = regexp.MustCompile(`(?i)(?:^|[.!?;]\s+)(?:please )?(?:see|refer to|read|visit|consult|learn more|for (?:more|help|further)) [^.!?;]*\b(?:help|docs|documentation|articles?|guides?|faq|knowledge base|troubleshooting)\b[^.!?;]*`)
+
+// withoutPointers is text without the sentences after the first that say where
+// to read on: what those pages are about is not why.
+func withoutPointers(text string) string {
+	at := strings.IndexAny(text, ".!?;")
+	if at < 0 {
+		return text
+	}
+	return text[:at] + pointers.ReplaceAllString(text[at:], " ")
 }
 
 // fromHeader takes the fields in which servers say why: challenges, and those

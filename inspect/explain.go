@@ -56,6 +56,7 @@ func (c *Case) find(rules []*Rule) []Finding {
 				continue
 			}
 			got := r.run(c)
+			c.ofPreflight(got)
 			fs = append(fs, got...)
 			if reads {
 				c.facts.claims = append(c.facts.claims, got...)
@@ -63,6 +64,20 @@ func (c *Case) find(rules []*Rule) []Finding {
 		}
 	}
 	return fs
+}
+
+// ofPreflight weakens what says that a preflight lacks a credential: it carries
+// none by definition (Fetch standard, "CORS-preflight fetch"), and sending one is no remedy.
+func (c *Case) ofPreflight(fs []Finding) {
+	if !c.preflight() {
+		return
+	}
+	for i := range fs {
+		if Any(MissingToken, MissingAPIKey)(fs[i].Cause) {
+			fs[i].Confidence, fs[i].Fix = min(fs[i].Confidence, flow.Possible), nil
+			fs[i].NextStep = "Let the server answer OPTIONS without credentials: a preflight carries none"
+		}
+	}
 }
 
 // rank merges findings of one cause, drops those that others explain, and puts

@@ -37,6 +37,9 @@ func lexiconFindings(c *Case, soften bool) []Finding {
 			continue
 		}
 		seen[f.Cause] = true
+		if c.amongReasons(p.key, p.quote) {
+			f.Confidence, f.Basis, f.Speaks = min(f.Confidence, flow.Possible), ByHabit, false
+		}
 		if decided {
 			f.Confidence = min(f.Confidence, flow.Possible) // the product's own code or sentence says it better
 		}
@@ -53,13 +56,36 @@ func lexiconFindings(c *Case, soften bool) []Finding {
 	return fs
 }
 
+// reasonList heads a list of what a refusal may come from: it holds for every
+// refusal of the server, and its entries say nothing of this one.
+var reasonList = regexp.MustCompile(`(?i)\b(possible|potential|common|likely|some) (reasons?|causes?|explanations?)\b|\b(one|any|some) of (the following|these) (\w+ )?(reasons|causes|problems)\b|\b(may|might|could|can) (happen|occur|be caused|be because|be due to)[^<.]{0,40}:`)
+
+// amongReasons reports whether what is quoted of the body stands in such a list.
+func (c *Case) amongReasons(key string, e Evidence) bool {
+	if e.Where != "response.body" {
+		return false
+	}
+	if key != "" && reasonList.MatchString(words(key)) {
+		return true
+	}
+	head := reasonList.FindStringIndex(c.said().body[:min(len(c.said().body), 64<<10)])
+	return head != nil && c.said().json == nil && e.Offset >= head[0]
+}
+
+// fieldCheck is how forms and schemas report a field of the request.
+var fieldCheck = regexp.MustCompile(`\b\w+ (field|parameter|property|attribute) (is|was) (required|missing|mandatory|invalid)\b`)
+
 // readPhrase finds the first sense that the words of p have.
 func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 	if len(p.words) < 3 || saysNothing[p.words] {
 		return Finding{}, false
 	}
+	checked := !logLine && fieldCheck.MatchString(p.words)
 	for i := range lexicon {
 		s := &lexicon[i]
+		if checked && (s.cause == GeoBlocked || s.cause == Ownership || s.cause == QuotaExhausted || s.cause == OriginMismatch) {
+			continue // the name of the field is no reason
+		}
 		if logLine && !inLogs(s.cause) && !inLogAfterAll(s.cause, p.words) || !s.re().MatchString(p.words) || s.not != nil && s.not().MatchString(p.words) {
 			continue
 		}
@@ -222,7 +248,7 @@ func (c *Case) grpcFinding(explained bool) (Finding, bool) {
 // decided reports whether the answer itself carries a product's decision.
 func (c *Case) decided() bool {
 	for _, h := range c.hits() {
-		if !h.Logged && !h.Elsewhere && !h.Reported && h.Confidence != "possible" {
+		if !h.Logged && !h.Elsewhere && !h.Reported && h.Confidence != "possible" && !(len(h.Quotes) > 0 && h.Basis != "code" && c.amongReasons("", Evidence(h.Quotes[0]))) {
 			return true
 		}
 	}

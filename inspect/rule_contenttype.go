@@ -36,8 +36,8 @@ types that a form of another site can send: text/plain, application/x-www-form-u
 		if c.AnswerHints(Any(ContentTypeMismatch)) {
 			return f.Likely()
 		}
-		if mediaType(q) == "" {
-			f.Basis = ByHabit // many servers do not mind
+		if mediaType(q) == "" || c.boilerplate() {
+			f.Basis = ByHabit // many servers do not mind, and a web server's own page tells of none that does
 		}
 		return f.Possible()
 	},

@@ -3,6 +3,7 @@ package inspect
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,8 +15,11 @@ var missingToken = &Rule{
 		if c.AnswerSpeaksFor(Not(MissingToken, MissingAPIKey, InvalidToken, PolicyDeny)) {
 			return nil
 		}
-		if len(c.credentials(c.Flow)) > 0 || c.Success == nil {
+		if c.Success == nil {
 			return nil
+		}
+		if len(c.credentials(c.Flow)) > 0 {
+			return c.missingKey()
 		}
 		for _, cr := range c.credentials(c.Success) {
 			f := because("the accepted request #%d carried %s, this one does not", c.Success.ID, cr.field).Quote(Evidence{Where: "diff", Quote: cr.value})
@@ -35,6 +39,25 @@ var missingToken = &Rule{
 		}
 		return nil
 	},
+}
+
+// missingKey finds an API key of the accepted request that this one lacks beside its other credentials.
+func (c *Case) missingKey() []Finding {
+	for _, cr := range c.credentials(c.Success) {
+		if cr.kind != apiKey || !strings.HasPrefix(cr.where, "request.header:") || c.req().Header.Has(cr.field) || c.refusedByWall() {
+			continue
+		}
+		if slices.ContainsFunc(c.credentials(c.Flow), func(o credential) bool { return o.kind == apiKey }) {
+			continue
+		}
+		f := because("the accepted request #%d carried %s, this one does not", c.Success.ID, cr.field).Of(MissingAPIKey).Quote(Evidence{Where: "diff", Quote: cr.value}).
+			With("send the key of the accepted request", setHeader(c.req(), cr.field, cr.value))
+		if c.othersDifferHeader(cr.field) {
+			return f.Possible()
+		}
+		return f.Likely()
+	}
+	return nil
 }
 
 // refusedByWall reports whether a firewall, bot guard or web filter answered: those do not look at credentials.

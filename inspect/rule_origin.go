@@ -85,11 +85,16 @@ func ownOrigin(name string, f *flow.Flow) string {
 	return o
 }
 
+// preflight reports whether a browser asks whether it may send the real request.
+func (c *Case) preflight() bool {
+	return c.req().Method == "OPTIONS" && c.header("Origin") != "" && c.req().Header.Has("Access-Control-Request-Method")
+}
+
 var cors = &Rule{
 	Name: "cors-origin-denied", Cause: CORSOriginDenied, Title: "the preflight was refused", Item: 5,
 	Doc: `A browser asks with OPTIONS before it sends a request that a form could not send (Fetch standard, "CORS preflight"). Without Access-Control-Allow-Origin in the answer the real request never comes. A preflight carries no credentials: a server that asks for them refuses every one.`,
 	Run: func(c *Case) []Finding {
-		if c.req().Method != "OPTIONS" || !c.req().Header.Has("Access-Control-Request-Method") || c.AnswerSpeaksFor(Not(CORSOriginDenied, OriginMismatch, MissingToken, InvalidToken)) {
+		if !c.preflight() || c.AnswerSpeaksFor(Not(CORSOriginDenied, OriginMismatch, MissingToken, InvalidToken)) {
 			return nil
 		}
 		if c.resp().Header.Has("Access-Control-Allow-Origin") {

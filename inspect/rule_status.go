@@ -18,7 +18,11 @@ var statusMeaning = &Rule{
 				if login, ok := c.password(); ok {
 					return because("the server does not accept the password of the body (401)").Of(WrongCredentials).On(ByCode).Quote(q).Quote(login).Likely()
 				}
-				return c.withCredentialOf(because("no credential was sent and the server asks who you are (401)").Of(MissingToken).On(BySentence).Quote(q)).Likely()
+				f := because("no credential was sent and the server asks who you are (401)").Of(MissingToken)
+				if good := c.credentials(c.Success); len(good) > 0 && good[0].kind == apiKey {
+					f = f.Of(MissingAPIKey)
+				}
+				return c.withCredentialOf(f.On(BySentence).Quote(q)).Likely()
 			}
 			f := because("the server does not accept the credential (401)").Of(InvalidToken).On(ByCode).Quote(q)
 			switch cr := c.credentials(c.Flow)[0]; {

@@ -53,6 +53,11 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 	for _, q := range h.Quotes {
 		f = f.Quote(Evidence(q))
 	}
+	if f.Basis == BySentence && len(h.Quotes) > 0 && c.amongReasons("", Evidence(h.Quotes[0])) {
+		f.Summary = "one of the reasons that the answer lists: " + clip(h.Quotes[0].Quote, 160)
+		f.Vendor, f.Layer, f.Confidence, f.Basis = "", "", flow.Possible, ByHabit
+		return f
+	}
 	if h.Reported {
 		f.Summary = "the answer reports what another server said, in the words of " + v.Name + ": " + say
 		f.Vendor, f.Layer, f.Confidence, f.Basis = "", "", flow.Possible, ByHabit
@@ -61,6 +66,9 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 	}
 	if h.Anybody {
 		f.Summary, f.Vendor, f.Layer = "the answer says: "+say, "", ""
+		if len(h.Quotes) > 0 && h.Quotes[0].Where == "response.body" && strings.Contains(h.Quotes[0].Quote, " ") {
+			f.Summary = "the answer says: " + clip(h.Quotes[0].Quote, 160)
+		}
 		f.NextStep, f.Basis = "", BySentence
 		return f
 	}
