@@ -36,7 +36,7 @@ type stack struct {
 	worker    *explain.Worker
 	rules     *rewrite.Book
 	gate      *hold.Gate
-	points    *pointFile // nil: breakpoints are not kept
+	points    *pointFile   // nil: breakpoints are not kept
 	seat      *launch.Seat // where others find us; nil: nowhere
 	feed      *logs.Feed   // nil: no logs are followed
 	remarks   remarks      // for the end, where there was a screen
