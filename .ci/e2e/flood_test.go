@@ -63,7 +63,9 @@ func TestAFlood(t *testing.T) {
 
 	begun := time.Now()
 	wait := f.pour(t, 10*time.Second, 5000)
-	term.waitThat("more flows than the window has rows", func(screen string) bool { return strings.Contains(screen, ",") && strings.Contains(screen, " flows ") && cursorOf(screen) > 20 })
+	term.waitThat("more flows than the window has rows", func(screen string) bool {
+		return strings.Contains(screen, ",") && strings.Contains(screen, " flows ") && cursorOf(screen) > 20
+	})
 	rounds := 0
 	for time.Since(begun) < 9*time.Second {
 		rounds++
