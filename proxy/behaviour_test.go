@@ -1,20 +1,15 @@
 package proxy
 
 import (
-	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
 
-	"github.com/coder/websocket"
 	"github.com/why403/why403/flow"
 )
 
@@ -329,169 +324,6 @@ func TestUploadsAreNotDelayed(t *testing.T) {
 	})
 }
 
-func TestAClientThatGoesAwayIsNoticed(t *testing.T) {
-	both(t, func(t *testing.T, l *lab, config *tls.Config) {
-		for _, c := range []struct {
-			name  string
-			leave func(p *peer)
-		}{
-			{"closes", func(p *peer) { p.Close() }},
-			{"resets", func(p *peer) {
-				if s, ok := p.Conn.(*tls.Conn); ok {
-					s.NetConn().(*net.TCPConn).SetLinger(0)
-					s.NetConn().Close()
-					return
-				}
-				p.Conn.(*net.TCPConn).SetLinger(0)
-				p.Close()
-			}},
-		} {
-			t.Run(c.name, func(t *testing.T) {
-				seen, gone := make(chan bool), make(chan error, 1)
-				o := l.origin(config, func(p *peer) {
-					p.head()
-					seen <- true
-					_, err := p.br.ReadByte()
-					gone <- err
-				})
-				p, prefix := l.to(o)
-				p.send(get(prefix, "/", o.addr))
-				<-seen
-				c.leave(p)
-				if err := <-gone; err == nil || isTimeout(err) {
-					t.Errorf("the origin saw %v", err)
-				}
-				f := l.tape.done(t, flow.ID(l.tape.count())).flow
-				if f.Err == nil || f.Err.Side != "client" || f.Err.Op != "abort" || f.Response != nil {
-					t.Errorf("recorded error %v, answer %v", f.Err, f.Response)
-				}
-			})
-		}
-	})
-}
-
-func TestAClientThatGoesAwayDuringADownloadOrUpload(t *testing.T) {
-	both(t, func(t *testing.T, l *lab, config *tls.Config) {
-		t.Run("download", func(t *testing.T) {
-			gone := make(chan bool)
-			o := l.origin(config, func(p *peer) {
-				p.head()
-				p.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nabc")
-				p.br.ReadByte()
-				close(gone)
-			})
-			p, prefix := l.to(o)
-			p.send(get(prefix, "/", o.addr))
-			p.head()
-			p.take(3)
-			p.Close()
-			<-gone
-			f := l.tape.done(t, flow.ID(l.tape.count())).flow
-			if f.Err == nil || f.Err.Op != "abort" || f.Response == nil || f.Response.Body.Size != 3 {
-				t.Errorf("recorded %v %+v", f.Err, f.Response)
-			}
-		})
-		t.Run("upload", func(t *testing.T) {
-			gone := make(chan bool)
-			o := l.origin(config, func(p *peer) { p.head(); io.Copy(io.Discard, p.br); close(gone) })
-			p, prefix := l.to(o)
-			id := flow.ID(l.tape.count() + 1)
-			p.send(request("POST", prefix+"/", o.addr, "Content-Length: 1000000\r\n\r\nabc"))
-			l.tape.wait(t, id, func(r *recorded) bool { return len(r.reqBody) == 3 })
-			p.Close()
-			<-gone
-			f := l.tape.done(t, flow.ID(l.tape.count())).flow
-			if f.Err == nil || f.Err.Op != "abort" || f.Request.Body.Size != 3 {
-				t.Errorf("recorded %v %+v", f.Err, f.Request.Body)
-			}
-		})
-	})
-}
-
-// A client that has nothing more to say may still listen.
-func TestAHalfClosedClientGetsItsAnswer(t *testing.T) {
-	both(t, func(t *testing.T, l *lab, config *tls.Config) {
-		o := l.origin(config, func(p *peer) {
-			p.head()
-			p.br.ReadByte() // the end of the client's side
-			p.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-		})
-		p, prefix := l.to(o)
-		p.send(get(prefix, "/", o.addr))
-		p.Conn.(interface{ CloseWrite() error }).CloseWrite()
-		if got := p.all(); !strings.HasSuffix(got, "\r\n\r\nok") {
-			t.Errorf("got %q", got)
-		}
-		if f := l.tape.done(t, 1).flow; f.Err != nil {
-			t.Errorf("recorded %v", f.Err)
-		}
-	})
-}
-
-// The origin closes the kept connection; the next request must not be lost on it.
-func TestAStaleConnectionLosesNothing(t *testing.T) {
-	both(t, func(t *testing.T, l *lab, config *tls.Config) {
-		closed := make(chan bool, 10)
-		o := l.origin(config, func(p *peer) {
-			m, err := p.message()
-			if err != nil {
-				return
-			}
-			p.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(m), m))
-			p.Close() // without having said so
-			closed <- true
-		})
-		p, prefix := l.to(o)
-		for i := range 3 {
-			p.send(request("POST", prefix+"/", o.addr, fmt.Sprintf("Content-Length: 1\r\n\r\n%d", i)))
-			if m, err := p.message(); err != nil || !strings.HasSuffix(m, fmt.Sprint(i)) {
-				t.Fatalf("answer %d: %q %v", i, m, err)
-			}
-			<-closed
-		}
-		if o.conns() != 3 {
-			t.Errorf("%d connections, want 3", o.conns())
-		}
-	})
-}
-
-// The origin takes the second request and closes without a word: a GET is sent
-// again, a POST is not, and the client sees what it would see without us.
-func TestARequestIsSentTwiceOnlyIfThatDoesNoHarm(t *testing.T) {
-	both(t, func(t *testing.T, l *lab, config *tls.Config) {
-		for _, method := range []string{"GET", "POST"} {
-			t.Run(method, func(t *testing.T) {
-				var n atomic.Int32
-				o := l.origin(config, func(p *peer) {
-					for {
-						m, err := p.message()
-						if err != nil || n.Add(1) == 2 {
-							return
-						}
-						path := strings.Fields(m)[1]
-						p.send(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(path), path))
-					}
-				})
-				p, prefix := l.to(o)
-				p.send(get(prefix, "/1", o.addr))
-				p.message()
-				p.send(request(method, prefix+"/2", o.addr, map[string]string{"GET": "\r\n", "POST": "Content-Length: 1\r\n\r\nx"}[method]))
-				m, _ := p.message()
-				f := l.tape.done(t, flow.ID(l.tape.count())).flow
-				if method == "GET" {
-					if !strings.HasSuffix(m, "/2") || len(f.Altered) != 1 || f.Err != nil {
-						t.Errorf("got %q, altered %q, error %v", m, f.Altered, f.Err)
-					}
-					return
-				}
-				if m != "" || n.Load() != 2 || f.Err == nil || f.Err.Side != "origin" || f.Response != nil {
-					t.Errorf("got %q after %d requests, error %v, answer %v", m, n.Load(), f.Err, f.Response)
-				}
-			})
-		}
-	})
-}
-
 func TestEachClientHasItsOwnConnections(t *testing.T) {
 	both(t, func(t *testing.T, l *lab, config *tls.Config) {
 		o := l.origin(config, func(p *peer) {
@@ -517,96 +349,6 @@ func TestEachClientHasItsOwnConnections(t *testing.T) {
 			t.Errorf("the second exchange is recorded as %+v %+v", f.Conn, f.Times)
 		}
 	})
-}
-
-func TestOtherUpgrades(t *testing.T) {
-	both(t, func(t *testing.T, l *lab, config *tls.Config) {
-		for _, upgrade := range []string{"tcp", "websocket"} {
-			t.Run(upgrade, func(t *testing.T) {
-				o := l.origin(config, func(p *peer) {
-					p.head()
-					p.send("HTTP/1.1 101 UPGRADED\r\nUpgrade: " + upgrade + "\r\nConnection: Upgrade\r\n\r\nhi")
-					p.send(p.take(4))
-					p.all()
-					p.send("bye") // after the client's end
-				})
-				p, prefix := l.to(o)
-				p.send(request("POST", prefix+"/", o.addr, "Connection: Upgrade\r\nUpgrade: "+upgrade+"\r\n\r\nping"))
-				if h := p.head(); !strings.HasPrefix(h, "HTTP/1.1 101 UPGRADED\r\n") {
-					t.Fatalf("got %q", h)
-				}
-				if got := p.take(6); got != "hiping" {
-					t.Fatalf("got %q", got)
-				}
-				p.Conn.(interface{ CloseWrite() error }).CloseWrite()
-				if got := p.all(); got != "bye" {
-					t.Errorf("got %q", got)
-				}
-				r := l.tape.done(t, flow.ID(l.tape.count()))
-				if string(r.frames[flow.ClientFrame]) != "ping" || string(r.frames[flow.OriginFrame]) != "hipingbye" || r.flow.Err != nil || r.flow.Status() != 101 {
-					t.Errorf("recorded %q, error %v", r.frames, r.flow.Err)
-				}
-			})
-		}
-	})
-}
-
-func TestWebSocketWithARealPeer(t *testing.T) {
-	l := newLab(t)
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := websocket.Accept(w, r, nil)
-		if err != nil {
-			return
-		}
-		c.SetReadLimit(1 << 20)
-		for {
-			kind, data, err := c.Read(r.Context())
-			if err != nil {
-				return
-			}
-			if string(data) == "close" {
-				c.Close(websocket.StatusGoingAway, "as asked")
-				return
-			}
-			c.Write(r.Context(), kind, bytes.ToUpper(data))
-		}
-	}))
-	server.TLS = l.origins.config()
-	server.StartTLS()
-	defer server.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	client := l.client()
-	defer client.CloseIdleConnections()
-	for _, who := range []string{"client", "server"} {
-		c, _, err := websocket.Dial(ctx, "wss"+strings.TrimPrefix(server.URL, "https")+"/chat", &websocket.DialOptions{HTTPClient: client})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, size := range []int{1, 200, 70_000} {
-			want := strings.Repeat("a", size)
-			c.SetReadLimit(1 << 20)
-			c.Write(ctx, websocket.MessageText, []byte(want))
-			if _, got, err := c.Read(ctx); err != nil || string(got) != strings.ToUpper(want) {
-				t.Fatalf("%d bytes: got %.20q %v", size, got, err)
-			}
-		}
-		if who == "client" {
-			if err := c.Close(websocket.StatusNormalClosure, ""); err != nil {
-				t.Errorf("close by the client: %v", err)
-			}
-		} else {
-			c.Write(ctx, websocket.MessageText, []byte("close"))
-			if _, _, err := c.Read(ctx); websocket.CloseStatus(err) != websocket.StatusGoingAway {
-				t.Errorf("close by the server: %v", err)
-			}
-			c.CloseNow()
-		}
-		r := l.tape.done(t, flow.ID(l.tape.count()))
-		if r.flow.Status() != 101 || r.sizes[flow.ClientFrame] < 70_000 || r.sizes[flow.OriginFrame] < 70_000 {
-			t.Errorf("recorded status %d, %v bytes", r.flow.Status(), r.sizes)
-		}
-	}
 }
 
 // client is an ordinary Go client that uses the proxy.
@@ -675,47 +417,5 @@ func TestBodiesAreCutInTheRecordingAlone(t *testing.T) {
 	r := l.tape.done(t, 1)
 	if len(r.reqBody) != 1000 || len(r.respBody) != 1000 || r.sizes[flow.RequestBody] != int64(len(answer)) || r.sizes[flow.ResponseBody] != int64(len(body)) {
 		t.Errorf("recorded %d and %d bytes, sizes %v", len(r.reqBody), len(r.respBody), r.sizes)
-	}
-}
-
-func TestShutdownLetsExchangesEnd(t *testing.T) {
-	l := newLab(t)
-	seen, goOn := make(chan bool), make(chan bool)
-	o := l.origin(nil, func(p *peer) {
-		p.head()
-		seen <- true
-		<-goOn
-		p.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-		p.head()
-	})
-	idle, p := l.dial(), l.dial()
-	p.send(get("http://"+o.addr, "/", o.addr))
-	<-seen
-	down := make(chan error, 1)
-	go func() { down <- l.server.Shutdown(t.Context()) }()
-	if got := idle.all(); got != "" { // closed at once
-		t.Errorf("an idle client got %q", got)
-	}
-	close(goOn)
-	if m, _ := p.message(); !strings.HasSuffix(m, "ok") {
-		t.Errorf("got %q", m)
-	}
-	if err := <-down; err != nil {
-		t.Errorf("Shutdown: %v", err)
-	}
-	l.stop = func() {}
-}
-
-func TestStoppingEndsWhatIsUnderWay(t *testing.T) {
-	l := newLab(t)
-	seen := make(chan bool)
-	o := l.origin(nil, func(p *peer) { p.head(); seen <- true; p.all() })
-	p := l.dial()
-	p.send(get("http://"+o.addr, "/", o.addr))
-	<-seen
-	l.stop()
-	f := l.tape.done(t, 1).flow
-	if f.Err == nil || f.Err.Side != "why403" {
-		t.Errorf("recorded %v", f.Err)
 	}
 }
