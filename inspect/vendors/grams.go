@@ -70,6 +70,7 @@ func (c *Cond) lacks(g *grams) bool {
 type cached struct {
 	body, log *grams
 	notice    int8 // 1: the accepted answer may be about a refusal, -1: it is about something else
+	names     *names
 }
 
 func (x *Exchange) bodyGrams() *grams {

@@ -60,9 +60,11 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 		return nil
 	}
 	var out []Hit
-	for _, c := range sectionsFor(x.Response.Status, refusedByStatus) {
+	list, notice, data := sectionsFor(x.Response.Status, refusedByStatus), x.isNotice(), x.isData()
+	for i := range list {
+		c := &list[i]
 		s := c.Section
-		if s.bodyAlone && (!x.isNotice() || s.pageOnly() && x.isData()) || s.text != nil && (c.shut(x.bodyGrams()) || s.text.lacks(x.bodyGrams())) {
+		if c.ruledOut(x) || s.bodyAlone && (!notice || data && s.pageOnly()) || s.text != nil && s.text.lacks(x.bodyGrams()) {
 			continue
 		}
 		q, ok := s.holds(x)
@@ -157,45 +159,6 @@ type statusKey struct {
 	refused bool
 }
 
-// candidate is a decision that can hold under a status.
-type candidate struct {
-	*Section
-	// gates are hashes of three bytes of each text of which one must stand in the
-	// body; nil: nothing must.
-	gates []uint32
-}
-
-// shut reports that the body has none of the texts of which it must have one.
-func (c *candidate) shut(g *grams) bool {
-	for _, h := range c.gates {
-		if h >>= g.shift; g.bits[h/64]&(1<<(h%64)) != 0 {
-			return false
-		}
-	}
-	return len(c.gates) > 0
-}
-
-func candidateOf(s *Section) candidate {
-	c := candidate{Section: s}
-	var need []string
-	switch i := slices.IndexFunc(s.Conds, func(c *Cond) bool { return c.Kind == "json" && !c.Not }); {
-	case s.text != nil && s.text.Op == "like":
-		need = s.text.need()
-	case s.text != nil:
-		need = s.text.Values
-	case i >= 0:
-		need = []string{s.Conds[i].last}
-	}
-	for _, t := range need {
-		if len(t) < 3 {
-			return candidate{Section: s}
-		}
-		at := (len(t) - 3) / 2 // texts differ in the middle more than where they begin
-		c.gates = append(c.gates, gram(t[at], t[at+1], t[at+2]))
-	}
-	return c
-}
-
 // limits are causes for which servers answer 500 or 503 by default (limit_req of
 // nginx, mod_qos); only their log tells those from a fault.
 var limits = map[string]bool{"rate-limit": true, "quota-exhausted": true, "waf-rule": true}
@@ -238,35 +201,65 @@ func (s *Section) allows(status int) bool {
 // Answerers returns the sections that show who made the answer.
 func Answerers(x *Exchange) []Hit {
 	var out []Hit
-	for _, v := range All() {
-		for _, s := range v.Answered {
-			if q, ok := s.holds(x); ok && !s.reported(x, q) {
-				out = append(out, Hit{Section: s, Quotes: q})
-				break
-			}
+	list := answerers()
+	for i := range list {
+		c := &list[i]
+		if n := len(out); n > 0 && out[n-1].Vendor == c.Vendor || c.ruledOut(x) {
+			continue
+		}
+		if q, ok := c.holds(x); ok && !c.reported(x, q) {
+			out = append(out, Hit{Section: c.Section, Quotes: q})
 		}
 	}
 	return out
 }
 
-// OfServer is the product whose Server field this is, nil if none is known by it.
-func OfServer(field string) *Vendor {
+// answerers are the sections that show who answered, those of one product together.
+var answerers = sync.OnceValue(func() (list []candidate) {
 	for _, v := range All() {
-		if v.Server != nil && v.Server.re().MatchString(field) {
-			return v
+		for _, s := range v.Answered {
+			list = append(list, candidateOf(s))
 		}
 	}
-	return nil
+	return list
+})
+
+// OfServer is the product whose Server field this is, nil if none is known by it.
+func OfServer(field string) *Vendor {
+	return servers.of(field, func(v *Vendor) *Cond { return v.Server })
 }
 
 // AtHost is the service whose host this is, nil if it is none's.
-func AtHost(host string) *Vendor {
-	for _, v := range All() {
-		if v.At != nil && v.At.re().MatchString(host) {
-			return v
-		}
+func AtHost(host string) *Vendor { return hosts.of(host, func(v *Vendor) *Cond { return v.At }) }
+
+// owners remembers whose a name is: the same few names are asked for again and again.
+type owners struct {
+	sync.Mutex
+	known map[string]*Vendor // at most maxOwned
+}
+
+const maxOwned = 1000
+
+var servers, hosts owners
+
+// of is the first product whose condition matches name, nil if there is none.
+func (o *owners) of(name string, cond func(*Vendor) *Cond) *Vendor {
+	o.Lock()
+	defer o.Unlock()
+	if v, ok := o.known[name]; ok {
+		return v
 	}
-	return nil
+	if o.known == nil || len(o.known) >= maxOwned {
+		o.known = map[string]*Vendor{}
+	}
+	all := All()
+	i := slices.IndexFunc(all, func(v *Vendor) bool { c := cond(v); return c != nil && c.re().MatchString(name) })
+	var v *Vendor
+	if i >= 0 {
+		v = all[i]
+	}
+	o.known[strings.Clone(name)] = v
+	return v
 }
 
 // SupportID is the id in the answer that the product's support or log knows; "" if there is none.

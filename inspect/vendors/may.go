@@ -13,7 +13,7 @@ func MayDecide(x *Exchange, refusedByStatus bool) bool {
 	list, g, notice := sectionsFor(x.Response.Status, refusedByStatus), x.bodyGrams(), x.isNotice()
 	for i := range list {
 		c := &list[i]
-		if !c.shut(g) && (notice || !c.bodyAlone) && c.may(x) {
+		if !c.shut(g) && (notice || !c.bodyAlone) && !c.short(x) && c.may(x) {
 			return true
 		}
 	}

@@ -42,6 +42,8 @@ func parse(id, text string) (*Vendor, error) {
 		s.quotes = slices.ContainsFunc(s.Conds, func(c *Cond) bool {
 			return c.Kind == "body" && !c.Not && (strings.Contains(c.expr, `"`) || slices.ContainsFunc(c.Values, func(v string) bool { return strings.Contains(v, `"`) }))
 		})
+	}
+	for _, s := range slices.Concat(v.Decisions, v.Answered) {
 		if i := slices.IndexFunc(s.Conds, func(c *Cond) bool { return c.Kind == "body" && c.Op != "" && !c.Not }); i >= 0 {
 			s.text = s.Conds[i]
 		}
