@@ -38,11 +38,6 @@ type (
 		next    flow.ID
 		err     error
 	}
-	seekMsg struct {
-		version int
-		row     *session.Row
-		err     error
-	}
 	dossierMsg struct {
 		version int
 		id      flow.ID

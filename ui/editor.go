@@ -70,6 +70,7 @@ type editor struct {
 	held     *hold.Held // the message that waits; nil: this is to be a new flow
 	answers  bool       // held is a response: method and url hold its status and reason
 	extended time.Time  // when held was last kept waiting
+	touched  time.Time  // when the last key was pressed
 	now      time.Time  // of the frame: tokens expire
 	raw      *rawText   // the form as one text; nil: it is a form
 	veil     *veil      // stage mode: what is not under the cursor is masked

@@ -100,7 +100,11 @@ func (e *editor) title(th *theme, w int) string {
 			what = "Held answer to "
 		}
 		l := row(w).put(th.bright, words(what)).text(th.muted, safe.Of("#"+id(e.parent.ID)))
-		if note := "goes on by itself in " + left(*e.held, e.now); l.room() > len(note)+2 {
+		note := "waits while you edit it"
+		if !e.tended(e.now) {
+			note = "goes on by itself in " + left(*e.held, e.now) + ", unless you press a key"
+		}
+		if l.room() > len(note)+2 {
 			l.to(w-len(note)-1).text(th.warn, safe.Of(note))
 		}
 		return l.end()

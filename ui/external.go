@@ -32,16 +32,24 @@ func (m *model) external() tea.Cmd {
 		m.fail("$EDITOR", err)
 		return nil
 	}
-	argv := editorCommand(m.o.Getenv)
 	was := e.content()
-	return tea.ExecProcess(exec.Command(argv[0], append(argv[1:], path)...), func(err error) tea.Msg {
+	return m.edit(path, func(data []byte, err error) tea.Msg { return editedMsg{e, unended(was, data), err} })
+}
+
+// edit opens a file of ours in $EDITOR, and takes what it holds afterwards; the file is removed.
+// What is held is kept waiting meanwhile.
+func (m *model) edit(path string, edited func(data []byte, err error) tea.Msg) tea.Cmd {
+	argv := editorCommand(m.o.Getenv)
+	done := make(chan struct{})
+	run := tea.ExecProcess(exec.Command(argv[0], append(argv[1:], path)...), func(err error) tea.Msg {
+		defer close(done)
 		defer os.Remove(path)
 		if err != nil {
-			return editedMsg{e, nil, fmt.Errorf("%s: %w", argv[0], err)}
+			return edited(nil, fmt.Errorf("%s: %w", argv[0], err))
 		}
-		data, err := os.ReadFile(path)
-		return editedMsg{e, unended(was, data), err}
+		return edited(os.ReadFile(path))
 	})
+	return tea.Batch(m.besideEditor(done), run)
 }
 
 func (m *model) edited(msg editedMsg) tea.Cmd {

@@ -177,19 +177,67 @@ func (m *model) editHeld(h hold.Held) {
 		}
 	}
 	m.editor = newHeldEditor(h, partner, c)
-	m.editor.extended, m.editor.veil = m.now, m.veil
+	m.editor.extended, m.editor.touched, m.editor.veil = m.now, m.now, m.veil
 	if r := m.list.current(); r != nil {
 		m.editor.row = *r
 	}
 	m.arrange()
 }
 
-// atWork keeps what is edited from going on by itself.
+const (
+	// editPatience is how long a held message is kept waiting after the last key in its editor; then
+	// the time of the gate begins.
+	editPatience = 30 * time.Minute
+	// keepEvery is how often it is kept waiting.
+	keepEvery = 5 * time.Second
+)
+
+// atWork notes that somebody is at work on what is held.
 func (m *model) atWork() {
-	if e := m.editor; e != nil && e.held != nil && m.now.Sub(e.extended) > 5*time.Second {
+	if e := m.editor; e != nil {
+		e.touched = m.now
+		m.keepWaiting()
+	}
+}
+
+// keepWaiting keeps what is edited from going on by itself, as long as somebody may be at work on it.
+func (m *model) keepWaiting() {
+	if e := m.editor; e != nil && e.held != nil && e.tended(m.now) && m.now.Sub(e.extended) >= keepEvery {
 		e.extended = m.now
 		m.o.Hold.Extend(e.held.ID, e.held.Stage)
 	}
+}
+
+// tended reports whether what is edited is kept waiting.
+func (e *editor) tended(now time.Time) bool { return now.Sub(e.touched) < editPatience }
+
+// besideEditor keeps what is held waiting until done is closed, at most for editPatience: while
+// $EDITOR has the terminal no tick comes by.
+func (m *model) besideEditor(done <-chan struct{}) tea.Cmd {
+	e := m.editor
+	if e == nil || e.held == nil {
+		return nil
+	}
+	gate, h, ctx := m.o.Hold, *e.held, m.ctx
+	return m.crew.cmd(func() tea.Msg {
+		every, over := time.NewTicker(keepEvery), time.NewTimer(editPatience)
+		defer every.Stop()
+		defer over.Stop()
+		for {
+			select {
+			case <-every.C:
+				if gate.Extend(h.ID, h.Stage) != nil {
+					return nil
+				}
+			case <-done:
+				return nil
+			case <-over.C:
+				return nil
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 }
 
 // sendHeld lets the message go on as the form says.

@@ -97,7 +97,7 @@ func TestHoldAndEdit(t *testing.T) {
 	s.sees("‖ 2 held", "‖ request held 1:57", "‖ answer held 1:57", "H held list", "c resume", "x drop", "A resume all")
 
 	s.press("k", "k", "e")
-	s.sees("Held request #9", "goes on by itself in 1:57")
+	s.sees("Held request #9", "waits while you edit it")
 	s.press("ctrl+n")
 	s.write("X-CSRFToken")
 	s.press("tab")
@@ -201,6 +201,41 @@ func TestTheEditorOfWhatWentOnMeanwhile(t *testing.T) {
 		t.Errorf("%+v", s.sender.sent)
 	}
 	s.sees("attempt 1")
+}
+
+func TestWhatIsEditedWaitsWithoutAKey(t *testing.T) {
+	s, g := playHeld(t, 140, 40)
+	s.press("k", "k", "e")
+	pass := func(d time.Duration) {
+		for end := s.now.Add(d); s.now.Before(end); {
+			s.now = s.now.Add(10 * time.Second)
+			s.tell(tickMsg(s.now))
+		}
+	}
+	was := g.extended
+	pass(29 * time.Minute)
+	if n := g.extended - was; n != 29*6 {
+		t.Errorf("kept waiting %d times while somebody thinks", n)
+	}
+	s.sees("waits while you edit it")
+	pass(2 * time.Minute)
+	was = g.extended
+	pass(time.Minute)
+	if g.extended != was {
+		t.Error("a message waits for somebody who has gone")
+	}
+	s.sees("goes on by itself in", "unless you press a key")
+	s.press("X")
+	if g.extended != was+1 {
+		t.Error("somebody came back, and it is not kept waiting")
+	}
+	s.sees("waits while you edit it")
+	s.press("esc", "enter")
+	was = g.extended
+	pass(time.Minute)
+	if g.extended != was {
+		t.Error("it is kept waiting with no editor open")
+	}
 }
 
 func TestAnAnswersEditorClosesWhenItWentOn(t *testing.T) {

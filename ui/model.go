@@ -151,6 +151,7 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 		m.o.CA.Trusted, m.o.CA.Ask = bool(msg), nil
 	case tickMsg:
 		m.ticking, m.now = false, time.Time(msg)
+		m.keepWaiting()
 	case copiedMsg:
 		return m.copyText(msg.what, msg.text)
 	case toastMsg:

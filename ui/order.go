@@ -134,19 +134,22 @@ func (o *order) index(id flow.ID) (int, bool) {
 	return max(0, i), i >= 0
 }
 
-// next is the nearest refused flow after the one at id, or before it; 0: none.
-func (o *order) next(id flow.ID, down bool) flow.ID {
-	i, _ := o.index(id)
-	step := 1
-	if !down {
-		step = -1
-	}
-	for i += step; i >= 0 && i < len(o.ids); i += step {
-		if o.keys[i].refused {
-			return o.ids[i]
+// next is the nearest refused flow after the one at id, or before it, and whether it lies past the
+// end of the list, from its other end on; 0: none is refused.
+func (o *order) next(id flow.ID, down bool) (to flow.ID, around bool) {
+	at, _ := o.index(id)
+	n := len(o.ids)
+	for k := 1; k <= n; k++ {
+		i := at + k
+		if !down {
+			i = at - k
+		}
+		around = i < 0 || i >= n
+		if i = (i + n) % n; o.keys[i].refused {
+			return o.ids[i], around || k == n
 		}
 	}
-	return 0
+	return 0, true
 }
 
 type placed struct {

@@ -146,7 +146,15 @@ func TestSortWithAFilter(t *testing.T) {
 		t.Errorf("n follows the order on the screen: %v", refused)
 	}
 	s.press("n")
-	s.sees("no further refusal")
+	s.sees("past the last refusal: from the top again")
+	if got := s.m.list.current().Target; got != refused[0] {
+		t.Errorf("n after the last goes to %s, not to the first, %s", got, refused[0])
+	}
+	s.press("N")
+	s.sees("past the first refusal: from the bottom again")
+	if got := s.m.list.current().Target; got != refused[2] {
+		t.Errorf("N before the first goes to %s, not to the last, %s", got, refused[2])
+	}
 }
 
 func TestNewestFirst(t *testing.T) {

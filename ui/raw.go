@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -315,13 +313,7 @@ func (m *model) externalWhole() tea.Cmd {
 		m.fail("$EDITOR", err)
 		return nil
 	}
-	argv := editorCommand(m.o.Getenv)
-	return tea.ExecProcess(exec.Command(argv[0], append(argv[1:], path)...), func(err error) tea.Msg {
-		defer os.Remove(path)
-		if err != nil {
-			return requestMsg{e, "", fmt.Errorf("%s: %w", argv[0], err)}
-		}
-		data, err := os.ReadFile(path)
+	return m.edit(path, func(data []byte, err error) tea.Msg {
 		if err == nil && len(data) > wholeLimit {
 			err = errors.New("the text is larger than " + size(wholeLimit))
 		}

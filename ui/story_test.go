@@ -172,11 +172,23 @@ func TestNextRefusalAcrossMoreThanMemoryHolds(t *testing.T) {
 		t.Fatalf("N went to %d", s.m.list.cur)
 	}
 	s.press("N")
-	s.sees("no further refusal this way")
-	s.press("n")
+	s.sees("past the first refusal: from the bottom again")
 	if s.m.list.cur != 8501 {
-		t.Fatalf("n went to %d", s.m.list.cur)
+		t.Fatalf("N before the first went to %d", s.m.list.cur)
 	}
+	s.press("n")
+	s.sees("past the last refusal: from the top again")
+	if s.m.list.cur != 18 {
+		t.Fatalf("n after the last went to %d", s.m.list.cur)
+	}
+	s.press("/")
+	s.write("id:18")
+	s.press("enter", "n")
+	s.sees("this is the only refusal among the flows shown")
+	s.press("/", "ctrl+u")
+	s.write("status:200")
+	s.press("enter", "n")
+	s.sees("no refusal among the flows shown")
 	if n := len(s.m.list.rows.have); n > keepRows {
 		t.Errorf("%d rows are in memory", n)
 	}
