@@ -43,6 +43,11 @@ var scenes = []struct {
 	{"waiting", shop, []string{"k", "enter"}},
 	{"handshake", shop, []string{"enter"}},
 	{"refused", odd, []string{"g", "enter"}},
+	{"tunnel", odd, []string{"g", "j", "enter"}},
+	{"unreachable", odd, []string{"G", "enter"}},
+	{"certificate", troubled, []string{"g", "enter"}},
+	{"dropped-request", troubled, []string{"g", "j", "enter"}},
+	{"dropped-answer", troubled, []string{"G", "enter"}},
 	{"filter", shop, []string{"2"}},
 	{"filter-typing", shop, []string{"/", "p", "o", "s", "t"}},
 	{"filter-wrong", shop, []string{"/", "s", "t", ":", "4"}},
@@ -84,6 +89,7 @@ var scenes = []struct {
 	{"copy-one", shop, []string{"N", "N", "y", "o", "c"}},
 	{"copy-line", shop, []string{"N", "N", "tab", "l", "l", "l", "j", "j", "y"}},
 	{"columns", shop, []string{"C", "a", "b", "c"}},
+	{"theme", shop, []string{"N", "N", "T"}},
 	{"sort", shop, []string{"o"}},
 	{"sorted", shop, []string{"o", "s"}},
 	{"endpoints", shop, []string{"E", "j"}},
@@ -148,6 +154,28 @@ func odd() *fakeFeed {
 	down.Times.End = down.Times.Start.Add(3 * time.Second)
 	down.Response = response(502, "Bad Gateway", "text/plain", "why403")
 	f.add(down, session.Done)
+	return f
+}
+
+// troubled holds an exchange whose server is not trusted, and two that a person dropped.
+func troubled() *fakeFeed {
+	f := newFake()
+	add := func(fl *flow.Flow, status int, failure flow.Failure, altered string) {
+		fl.Err, fl.Times.End = &failure, fl.Times.Start.Add(time.Second)
+		if status != 0 {
+			fl.Response = response(status, "", "text/plain", "x")
+		}
+		if altered != "" {
+			fl.Altered = []string{altered}
+		}
+		f.add(fl, session.Done)
+	}
+	add(request(0, "POST", "https://dev.test:8443/v1/orders", "{}"), 502,
+		flow.Failure{Side: "origin", Op: "tls", Text: "the certificate of dev.test is signed by CN=dev, which this machine does not trust"}, "")
+	add(request(time.Second, "POST", "https://api.test/v1/orders", "{}"), 0,
+		flow.Failure{Side: "why403", Op: "abort", Text: droppedText}, "held the request for 3.2s, then you dropped it")
+	add(request(2*time.Second, "POST", "https://api.test/v1/orders", "{}"), 403,
+		flow.Failure{Side: "why403", Op: "abort", Text: droppedText}, "held the response for 1.5s, then you dropped it")
 	return f
 }
 

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	tea "charm.land/bubbletea/v2"
+
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/filter"
 	"github.com/why403/why403/flow/hold"
@@ -401,6 +403,24 @@ func TestARuleIsWritten(t *testing.T) {
 	s.sees("What you wrote has not been saved")
 	s.press("enter", "esc")
 	s.seesNot("Rewrite rules")
+}
+
+func TestARuleWithoutItsQuotesSaysSo(t *testing.T) {
+	s, book := playRules(t, "")
+	s.press("R", "a")
+	s.m.dialogs[len(s.m.dialogs)-1].(*ruleBox).text = newArea("")
+	s.tell(tea.PasteMsg{Content: "set-header:\n  - X-CSRFToken: tok"})
+	s.sees("✗ ", `"X-CSRFToken" is read as a key, and set-header has none: put the whole text in`)
+	before := len(book.Rules())
+	s.press("ctrl+s")
+	if len(book.Rules()) != before {
+		t.Error("a rule that is not understood was saved")
+	}
+	s.press("end")
+	s.write("'")
+	s.press("home", "right", "right", "right", "right")
+	s.write("'")
+	s.sees("✓ set X-CSRFToken")
 }
 
 func TestASavedSessionHoldsNothing(t *testing.T) {

@@ -157,10 +157,10 @@ func (m *model) pathKey(name, text string) tea.Cmd {
 	case "down", "up", "pgdown", "pgup":
 		m.walk(lookup(inInspector, name))
 	default:
+		if whole := strings.TrimSpace(text); name == "" && strings.HasPrefix(whole, "$") { // pasted: in the place of what stands there
+			p.in, text = input{}, whole
+		}
 		if p.in.key(name, text) {
-			if strings.HasPrefix(p.in.s, "$$") { // a whole path was pasted behind the $ that stands there
-				p.in = newInput(p.in.s[1:])
-			}
 			m.setPath(p.in.s)
 		}
 	}

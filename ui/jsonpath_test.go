@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	tea "charm.land/bubbletea/v2"
 )
 
 // orderFeed has one answered request whose answer is nested JSON.
@@ -50,6 +52,21 @@ func TestAJSONPathShowsItsValuesAlone(t *testing.T) {
 	s.press("l", "esc")
 	s.sees(`"ok": true`)
 	s.seesNot("JSONPath $")
+}
+
+func TestAPastedJSONPathTakesThePlaceOfTheOneBefore(t *testing.T) {
+	s := play(t, orderFeed(), 140, 40)
+	s.press("g", "tab", "l", "l", "l", "$")
+	s.tell(tea.PasteMsg{Content: "$..sku\n"})
+	s.sees("JSONPath $..sku ", "2 values")
+	s.tell(tea.PasteMsg{Content: "$.order"})
+	if got := s.m.inspector.path.in.s; got != "$.order" {
+		t.Errorf("the box holds %q", got)
+	}
+	s.tell(tea.PasteMsg{Content: ".items"})
+	if got := s.m.inspector.path.in.s; got != "$.order.items" {
+		t.Errorf("a part that is pasted goes where the cursor is: %q", got)
+	}
 }
 
 func TestAJSONPathIsForJSON(t *testing.T) {

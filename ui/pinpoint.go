@@ -90,6 +90,9 @@ func (m *model) pinpoint() tea.Cmd {
 		m.push(l)
 		return nil
 	}
+	if r := m.list.current(); m.o.Sender == nil && r != nil && r.Refused() && m.unsent("pinpoint") {
+		return nil
+	}
 	if why := m.pinpointable(); why != "" {
 		m.say(false, why)
 		return nil

@@ -73,18 +73,25 @@ func (b *ruleBox) key(m *model, name, text string) tea.Cmd {
 
 func (b *ruleBox) view(th *theme, w, h int) []string {
 	w = min(w, 90)
-	rows := max(3, min(h-4, 18))
+	sign, ss, s, said := words("✓ "), th.good, th.text, ""
+	if b.err != nil {
+		sign, ss, s, said = "✗ ", th.bad, th.warn, b.err.Error()
+	} else {
+		said = b.rule.Does()
+	}
+	verdict := wrap(safe.Of(said), w-2)
+	verdict = verdict[:min(len(verdict), max(1, h-7))]
+	rows := max(3, min(h-3-len(verdict), 18))
 	var out []string
 	for _, r := range b.text.view(th, w, rows, true) {
 		out = append(out, row(0).end()+r)
 	}
 	out = append(out, row(w).on(th.box).end())
-	l := row(w).on(th.box)
-	if b.err != nil {
-		l.put(th.bad, "✗ ").text(th.warn, safe.Of(b.err.Error()))
-	} else {
-		l.put(th.good, "✓ ").text(th.text, safe.Of(b.rule.Does()))
+	for i, part := range verdict {
+		if i > 0 {
+			sign = "  "
+		}
+		out = append(out, row(w).on(th.box).put(ss, sign).text(s, part).end())
 	}
-	out = append(out, l.end())
 	return append(out, boxKeys(th, w, inRule)...)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -85,8 +86,8 @@ func whole(ctx context.Context, feed Feed, id flow.ID) (*flow.Flow, error) {
 	return &c, nil
 }
 
-// noSender is why nothing can be sent from a session that was opened to be read, and what sends it.
-const noSender = "nothing is sent from a session opened to be read; in a shell: why403 replay FILE ID [--apply-fix]"
+// noSender is why nothing can be sent from a session that was opened to be read.
+const noSender = "nothing is sent from a session opened to be read"
 
 // sendable says why the flow under the cursor cannot be sent, "" if it can.
 func (m *model) sendable() string {
@@ -102,9 +103,26 @@ func (m *model) sendable() string {
 	return ""
 }
 
-func (m *model) askEditor() tea.Cmd {
-	if why := m.sendable(); why != "" {
+// unsent says why the flow under the cursor is not sent, false if it can be. Where a session was opened
+// to be read, it offers the command that sends it.
+func (m *model) unsent(command string, flags ...string) bool {
+	why := m.sendable()
+	r, path := m.list.current(), m.o.SessionPath
+	switch {
+	case why == "":
+		return false
+	case m.o.Sender != nil || r == nil || r.Kind != flow.Exchange || path == "" || path == "-":
 		m.say(false, why)
+		return true
+	}
+	text := strings.Join(append([]string{"why403", command, quote(path), id(r.ID)}, flags...), " ")
+	m.push(&confirm{title: "In a shell", text: "Nothing is sent from a session opened to be read. This command does it, and records the exchange in a session of its own:",
+		rows: []piece{{"", safe.Text{}}, said(m.th.accent, text)}, yes: "copy the command", do: func(m *model) tea.Cmd { return m.copyText("command", text) }})
+	return true
+}
+
+func (m *model) askEditor() tea.Cmd {
+	if m.unsent("replay", "--header", "'Name: value'") {
 		return nil
 	}
 	feed, ctx, id := m.o.Feed, m.ctx, m.list.cur
@@ -343,8 +361,7 @@ func (m *model) sent(s sentMsg) tea.Cmd {
 
 // replay sends the flow under the cursor again, unchanged.
 func (m *model) replay() tea.Cmd {
-	if why := m.sendable(); why != "" {
-		m.say(false, why)
+	if m.unsent("replay") {
 		return nil
 	}
 	feed, ctx, id, was := m.o.Feed, m.ctx, m.list.cur, m.list.current().Status
@@ -370,8 +387,11 @@ func (m *model) replay() tea.Cmd {
 
 // askFix shows the verdict's change before it is sent.
 func (m *model) askFix() tea.Cmd {
-	if why := m.sendable(); why != "" {
-		m.say(false, why)
+	if m.o.Sender == nil && !m.fixable() {
+		m.say(false, "the verdict knows no change that would be accepted")
+		return nil
+	}
+	if m.unsent("replay", "--apply-fix") {
 		return nil
 	}
 	if !m.fixable() {

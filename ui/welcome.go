@@ -5,6 +5,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"github.com/why403/why403/flow/curl"
 	"github.com/why403/why403/ui/safe"
 )
 
@@ -39,7 +40,7 @@ func quote(path string) string {
 		switch c := path[i]; {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '/', c == '.', c == '-', c == '_':
 		default:
-			return "'" + path + "'"
+			return curl.Quote(path)
 		}
 	}
 	return path
