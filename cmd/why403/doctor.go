@@ -24,6 +24,7 @@ import (
 
 func newDoctor(std stdio) *cobra.Command {
 	r := runner{std: std, ca: "ephemeral", stay: true}
+	var sample bool
 	cmd := &cobra.Command{
 		Use:   "doctor [-- COMMAND [ARGUMENT...]]",
 		Short: "Find out why traffic does not appear",
@@ -33,17 +34,24 @@ why403 left behind. Exit status 1 when something is wrong.
 
 With a COMMAND, run it as why403 run does and tell which of its connections, and
 of the processes that it starts, went past the proxy, why, and what to do
-(on Linux). Exit status 1 when there was one, else the command's.`,
+(on Linux). Exit status 1 when there was one, else the command's.
+
+The kernel asks for each connection of the command, so that none is missed.
+Where that is not allowed, or with --sample, the system's tables are looked at
+every 4 ms, and what is shorter may be missed. Unless you are root, setuid
+programs such as sudo and ping have no more rights than you in a command that
+is watched; with --sample they have.`,
 		Example: `why403 doctor
 why403 doctor -- npm test`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return examine(cmd.Context(), std, r.proxy.dir())
 			}
-			return watched(context.WithoutCancel(cmd.Context()), &r, args)
+			return watched(context.WithoutCancel(cmd.Context()), &r, args, sample)
 		},
 	}
 	cmd.Flags().SetInterspersed(false)
+	cmd.Flags().BoolVar(&sample, "sample", false, "look at the connections of the command every 4 ms, rather than be asked for each")
 	r.proxy.add(cmd.Flags())
 	r.kit.add(cmd.Flags())
 	return cmd
@@ -158,47 +166,65 @@ func skewOf(f *flow.Flow) (time.Duration, bool) {
 }
 
 // watched runs a command and tells what went past the proxy.
-func watched(ctx context.Context, r *runner, args []string) error {
+func watched(ctx context.Context, r *runner, args []string, sample bool) error {
 	if !launch.CanWatch {
 		return failedf("why403 run -- "+args[0]+" shows what comes through", "doctor: this system does not tell which process has which connection")
 	}
-	watching, stop := context.WithCancel(ctx)
-	defer stop()
-	var found chan []launch.Bypass
+	var watch *launch.Watch
 	r.command = func(folder string, o launch.Options) (launch.Command, error) {
 		proxy, err := netip.ParseAddrPort(strings.TrimPrefix(o.Proxy, "http://"))
 		if err != nil {
 			return launch.Command{}, fmt.Errorf("doctor: %w", err)
 		}
+		watch = &launch.Watch{Proxy: proxy, Sample: sample}
 		c, err := r.withKit(folder, o, args)
-		c.Started = func(pid int) {
-			found = make(chan []launch.Bypass, 1)
-			go func() { found <- launch.Watch(watching, pid, proxy) }()
-		}
+		c.Watch = watch
 		return c, err
 	}
 	err := r.run(ctx)
-	stop()
-	if found == nil {
+	var status exitStatus
+	if watch == nil || err != nil && !errors.As(err, &status) {
 		return err // it did not start
 	}
-	past := <-found
-	reportBypass(r.std.err, past)
-	if len(past) > 0 {
+	seen := watch.Seen()
+	reportBypass(r.std.err, seen)
+	if seen.Unprivileged && status != 0 {
+		fmt.Fprintln(r.std.err, "why403: setuid programs, such as sudo, had no more rights than you; if that is why it failed: --sample")
+	}
+	if len(seen.Past) > 0 {
 		return exitStatus(exitFailed)
 	}
 	return err
 }
 
-func reportBypass(w io.Writer, past []launch.Bypass) {
-	if len(past) == 0 {
+func reportBypass(w io.Writer, seen launch.Seen) {
+	switch n := len(seen.Past); {
+	case n > 0:
+		fmt.Fprintf(w, "why403: %s past the proxy:\n", plural(n, "connection went", "connections went"))
+	case seen.Every > 0:
 		fmt.Fprintln(w, "why403: no connection was seen that went past the proxy")
-		return
+	default:
+		fmt.Fprintln(w, "why403: no connection went past the proxy")
 	}
-	fmt.Fprintf(w, "why403: %s past the proxy:\n", plural(len(past), "connection went", "connections went"))
-	for _, b := range past {
+	for _, b := range seen.Past[:min(len(seen.Past), maxTold)] {
 		reason, mend := b.Mend()
-		fmt.Fprintf(w, "why403: ! %s %d to %s: %s\nwhy403:   → %s\n", oneLine(b.Process), b.PID, b.Remote, reason, mend)
+		times := ""
+		if b.Times > 1 {
+			times = fmt.Sprintf(", %d times", b.Times)
+		}
+		fmt.Fprintf(w, "why403: ! %s %d to %s%s: %s\nwhy403:   → %s\n", oneLine(b.Process), b.PID, b.Remote, times, reason, mend)
+	}
+	if more := len(seen.Past) - maxTold; more > 0 {
+		fmt.Fprintf(w, "why403: and %d more\n", more)
+	}
+	if seen.Every > 0 {
+		fmt.Fprintf(w, "why403: connections shorter than %d ms can be missed\n", seen.Every.Milliseconds())
+	}
+	if seen.Unread > 0 {
+		fmt.Fprintf(w, "why403: of %s the address could not be read\n", plural(seen.Unread, "connection", "connections"))
+	}
+	if seen.Lingers {
+		fmt.Fprintln(w, "why403: processes that it started still run: one of ours, why403-keeper, stays beside them until they end")
 	}
 }
 

@@ -9,13 +9,19 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/why403/why403/proxy/launch"
 )
 
 // TestMain lets the scripts run this binary as the command why403.
 func TestMain(m *testing.M) {
+	if launch.Keep(os.Args) {
+		return
+	}
 	if filepath.Base(os.Args[0]) != "why403" {
 		os.Setenv("WHY403_CONFIG", "none") // that of the person who runs the tests has no part in them
 	}
@@ -66,6 +72,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("TERM", "xterm-256color")
 			env.Setenv("SERVER", server)
+			env.Setenv("DIRECT", strings.Replace(server, "app.localhost", "127.0.0.1", 1))
 			return os.MkdirAll(env.WorkDir+"/home", 0o700)
 		},
 		RequireExplicitExec: true,

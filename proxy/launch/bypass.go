@@ -12,6 +12,7 @@ type Bypass struct {
 	Remote  netip.AddrPort
 	Runtime string // go, node, python, java, ruby, php, or "" for others
 	Cleared bool   // its environment does not name the proxy
+	Times   int    // how often this process connected there
 }
 
 // Mend says why it went past, as far as that is known of such programs, and what to do.
@@ -22,6 +23,8 @@ func (b Bypass) Mend() (reason, mend string) {
 		return "its environment was cleared, as sudo, env -i and some test runners do", "let it pass on the variables that why403 env prints (sudo --preserve-env)"
 	case b.Remote.Port() == 22:
 		return "ssh goes through no HTTP proxy", "use the https:// URL of the server"
+	case b.Process == "curl":
+		return "an option or .curlrc says so: --noproxy, or a --proxy of its own", "leave that out while you look; curl -q reads no .curlrc"
 	case b.Runtime == "go" && loopback:
 		return "Go sends nothing to loopback through a proxy", "call the server by a name below localhost, such as http://app.localhost:PORT, which goes through it"
 	case b.Runtime == "go":
@@ -37,7 +40,7 @@ func (b Bypass) Mend() (reason, mend string) {
 	case b.Runtime == "ruby":
 		return "Net::HTTP.new with nil as proxy, or a socket", "leave the proxy's arguments out; --no-ruby must not be given"
 	}
-	return "it does not read HTTPS_PROXY, or this is no HTTP", "see its manual for a proxy; or put why403 in front of that server: why403 --mode reverse:URL"
+	return "it does not read HTTPS_PROXY or was told not to, or this is no HTTP", "see its manual for a proxy; or put why403 in front of that server: why403 --mode reverse:URL"
 }
 
 // runtimeOf tells a runtime by the name of its program.

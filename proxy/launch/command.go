@@ -20,8 +20,8 @@ type Command struct {
 	Env      []string // as os.Environ gives it
 	In       io.Reader
 	Out, Err io.Writer
-	// Started is told the process' number; nil: nobody wants it.
-	Started func(pid int)
+	// Watch sees its connections; nil: nobody wants to know.
+	Watch *Watch
 }
 
 // Exit is how a command ended.
@@ -54,7 +54,12 @@ func Run(ctx context.Context, c Command) (Exit, error) {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, forwarded...)
 	defer signal.Stop(signals)
-	if err := cmd.Start(); err != nil {
+	start := cmd.Start
+	if c.Watch != nil {
+		start = func() error { return c.Watch.start(cmd) }
+		defer c.Watch.end()
+	}
+	if err := start(); err != nil {
 		missing := errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist)
 		var where *os.PathError
 		if errors.As(err, &where) {
@@ -65,9 +70,6 @@ func Run(ctx context.Context, c Command) (Exit, error) {
 			err = what.Err
 		}
 		return Exit{}, &ErrNoCommand{Name: c.Args[0], Err: err, NotFound: missing}
-	}
-	if c.Started != nil {
-		c.Started(cmd.Process.Pid)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()

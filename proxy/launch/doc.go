@@ -18,5 +18,6 @@
 //
 // A Seat belongs to one goroutine. Several processes may take seats, read and
 // sweep at once. Nothing here starts a goroutine that outlives the call, and
-// every wait ends with its context.
+// every wait ends with its context. What outlives a watched command on Linux has
+// a process beside it (Keep), which ends with it.
 package launch

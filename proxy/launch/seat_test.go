@@ -12,8 +12,11 @@ import (
 	"time"
 )
 
-// TestMain lets a test run this binary as a process that takes a seat and is then killed, or as a client.
+// TestMain lets a test run this binary as a process that takes a seat and is then killed, as a client, or as one that stays beside others.
 func TestMain(m *testing.M) {
+	if Keep(os.Args) {
+		return
+	}
 	if dir := os.Getenv("LAUNCH_TEST_SEAT"); dir != "" {
 		holdSeat(dir)
 	}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,7 +26,7 @@ const (
 	watchEvery = 4 * time.Millisecond // a connection that is shorter may be missed
 	maxTable   = 8 << 20              // bytes of a table of sockets
 	maxTree    = 2000                 // processes
-	maxBypass  = 1000
+	maxKnown   = 100_000              // connections that are told apart
 )
 
 // stateListen is one of the states in /proc/net/tcp (include/net/tcp_states.h).
@@ -38,36 +39,67 @@ type socket struct {
 	inode         uint64
 }
 
-// Watch looks at the connections of pid and the processes below it until ctx
-// ends, and gives those that do not go to the proxy's port, in the order in which they were seen.
-func Watch(ctx context.Context, pid int, proxy netip.AddrPort) []Bypass {
-	w := &watch{proxy: proxy, pids: map[int]bool{pid: true}, seen: map[[2]netip.AddrPort]bool{}}
+// start starts cmd under the eyes of the watch: by the kernel's asking for
+// each connection (seccomp_unotify(2)) where that can be had, else by sampling.
+func (w *Watch) start(cmd *exec.Cmd) error {
+	if !w.Sample {
+		door, started, err := startFiltered(cmd)
+		if started {
+			w.seen.Unprivileged = door.unprivileged
+			w.stop = w.answering(door)
+		}
+		if started || err != nil {
+			return err
+		}
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	w.seen.Every = watchEvery
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.sample(ctx, cmd.Process.Pid)
+	}()
+	w.stop = func() {
+		cancel()
+		<-done
+	}
+	return nil
+}
+
+// sample looks at the connections of pid and the processes below it until ctx ends.
+func (w *Watch) sample(ctx context.Context, pid int) {
+	s := &sampler{watch: w, pids: map[int]int{pid: 0}, known: map[[2]netip.AddrPort]bool{}}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
-		w.look()
+		s.look()
 		select {
 		case <-ctx.Done():
-			return w.found
+			return
 		case <-tick.C:
 		}
 	}
 }
 
-type watch struct {
-	proxy netip.AddrPort
-	pids  map[int]bool
-	seen  map[[2]netip.AddrPort]bool // whose owner is known, or that are told
-	found []Bypass
+type sampler struct {
+	watch *Watch
+	pids  map[int]int                // of the tree, with how deep they stand in it
+	known map[[2]netip.AddrPort]bool // connections that were seen
 }
 
 // look goes through the sockets of all processes once.
-func (w *watch) look() {
-	w.grow()
+func (s *sampler) look() {
+	s.grow()
 	owners := map[uint64]int{}
-	for pid := range w.pids {
+	for pid, depth := range s.pids {
 		for _, inode := range socketsOf(pid) {
-			owners[inode] = pid
+			// Children inherit what their parent opened: it is the highest's.
+			if other, shared := owners[inode]; !shared || depth < s.pids[other] {
+				owners[inode] = pid
+			}
 		}
 	}
 	if len(owners) == 0 {
@@ -75,10 +107,10 @@ func (w *watch) look() {
 	}
 	all := sockets()
 	listening := listeners(all)
-	for _, s := range all {
+	for _, one := range all {
 		// A port that is listened on is the end of a server: that connection came in.
-		if pid, ours := owners[s.inode]; ours && s.remote.Port() != 0 && !listening[s.local.Port()] {
-			w.note(s, pid)
+		if pid, ours := owners[one.inode]; ours && one.remote.Port() != 0 && !listening[one.local.Port()] {
+			s.note(one, pid)
 		}
 	}
 }
@@ -93,38 +125,38 @@ func listeners(all []socket) map[uint16]bool {
 	return ports
 }
 
-func (w *watch) note(s socket, pid int) {
-	key := [2]netip.AddrPort{s.local, s.remote}
-	if w.seen[key] || len(w.seen) > maxBypass {
+func (s *sampler) note(one socket, pid int) {
+	ends := [2]netip.AddrPort{one.local, one.remote}
+	if s.known[ends] || len(s.known) > maxKnown {
 		return
 	}
-	w.seen[key] = true
-	if s.remote.Port() == w.proxy.Port() && s.remote.Addr().IsLoopback() {
-		return
+	s.known[ends] = true
+	if s.watch.past(one.remote) {
+		s.watch.add(pid, one.remote, func() Bypass { return describe(pid, one.remote) })
 	}
-	w.found = append(w.found, describe(pid, s.remote))
 }
 
 // grow adds the children of the processes that are known, and drops those that ended.
-func (w *watch) grow() {
-	queue := make([]int, 0, len(w.pids))
-	for pid := range w.pids {
+func (s *sampler) grow() {
+	queue := make([]int, 0, len(s.pids))
+	for pid := range s.pids {
 		queue = append(queue, pid)
 	}
-	for len(queue) > 0 && len(w.pids) < maxTree {
+	for len(queue) > 0 && len(s.pids) < maxTree {
 		pid := queue[0]
 		queue = queue[1:]
 		dir := "/proc/" + strconv.Itoa(pid)
 		threads, err := os.ReadDir(dir + "/task")
 		if err != nil {
-			delete(w.pids, pid)
+			delete(s.pids, pid)
 			continue
 		}
 		for _, t := range threads {
 			text, _ := os.ReadFile(dir + "/task/" + t.Name() + "/children")
 			for _, word := range strings.Fields(string(text)) {
-				if child, err := strconv.Atoi(word); err == nil && !w.pids[child] {
-					w.pids[child] = true
+				child, err := strconv.Atoi(word)
+				if _, known := s.pids[child]; err == nil && !known {
+					s.pids[child] = s.pids[pid] + 1
 					queue = append(queue, child)
 				}
 			}

@@ -2,19 +2,16 @@
 
 package launch
 
-import (
-	"context"
-	"net/netip"
-)
+import "os/exec"
 
 // CanWatch reports whether this system tells which process has which connection.
 const CanWatch = false
 
-// Watch waits for the end of ctx: this system does not tell.
-func Watch(ctx context.Context, _ int, _ netip.AddrPort) []Bypass {
-	<-ctx.Done()
-	return nil
-}
+// start starts cmd, and sees nothing of it.
+func (w *Watch) start(cmd *exec.Cmd) error { return cmd.Start() }
+
+// Keep reports false: no process of ours stays beside others here.
+func Keep([]string) bool { return false }
 
 // Holder is not known here.
 func Holder(uint16) string { return "" }
