@@ -217,6 +217,20 @@ func TestPageHistoryAndScanShowLiveAndCommittedOnce(t *testing.T) {
 			}
 		}
 	}
+	for _, c := range []struct {
+		name string
+		get  func() ([]flow.ID, error)
+		want []flow.ID
+	}{
+		{"history", func() ([]flow.ID, error) { return s.HistoryIDs(ctx, key, 100, 10) }, []flow.ID{4, 2, 1}},
+		{"history before", func() ([]flow.ID, error) { return s.HistoryIDs(ctx, key, live, 1) }, []flow.ID{2}},
+		{"history of host", func() ([]flow.ID, error) { return s.HistoryIDsOfHost(ctx, "https", "other.test", 100, 10) }, []flow.ID{3}},
+		{"nothing", func() ([]flow.ID, error) { return s.HistoryIDsOfHost(ctx, "https", "none.test", 100, 10) }, []flow.ID{}},
+	} {
+		if got, err := c.get(); err != nil || cmp.Diff(c.want, got) != "" {
+			t.Errorf("the numbers alone, %s: %v %v", c.name, got, err)
+		}
+	}
 	// A mark set while it was under way is still there when it has ended.
 	s.End(written, flow.Outcome{})
 	if err := s.Committed(ctx, written); err != nil {

@@ -195,6 +195,48 @@ func (s *Store) HistoryOfHost(ctx context.Context, scheme, authority string, bef
 	return join(file, memory, true, n), nil
 }
 
+// HistoryIDs is History for those who have most of the flows already: the IDs alone, a fraction of the work.
+func (s *Store) HistoryIDs(ctx context.Context, endpoint string, before flow.ID, n int) ([]flow.ID, error) {
+	if s.stale {
+		rows, err := s.History(ctx, endpoint, before, n)
+		return idsOf(rows), err
+	}
+	memory := s.memory(func(r *Row) bool { return r.ID < before && r.Endpoint == endpoint })
+	return s.ids(ctx, memory, n, "endpoint = (SELECT id FROM endpoint WHERE key = ?)", endpoint, before)
+}
+
+// HistoryIDsOfHost is HistoryOfHost for the same.
+func (s *Store) HistoryIDsOfHost(ctx context.Context, scheme, authority string, before flow.ID, n int) ([]flow.ID, error) {
+	memory := s.memory(func(r *Row) bool { return r.ID < before && r.Scheme == scheme && r.Authority == authority })
+	return s.ids(ctx, memory, n, "host = (SELECT id FROM host WHERE key = ?)", scheme+"://"+authority, before)
+}
+
+// ids are up to n IDs below before, newest first, of the rows of the file where key is so, and of memory.
+// The index has them: no row is read.
+func (s *Store) ids(ctx context.Context, memory []Row, n int, where, key string, before flow.ID) ([]flow.ID, error) {
+	list := idsOf(memory)
+	err := s.read(ctx, func(c *conn) error {
+		return c.query(ctx, "SELECT id FROM flow WHERE "+where+" AND id < ? ORDER BY id DESC LIMIT ?", func(r row) bool {
+			list = append(list, flow.ID(r.int(0)))
+			return true
+		}, []byte(key), int64(before), int64(n))
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b flow.ID) int { return int(b - a) })
+	list = slices.Compact(list)
+	return list[:min(n, len(list))], nil
+}
+
+func idsOf(rows []Row) []flow.ID {
+	ids := make([]flow.ID, len(rows), len(rows)+64)
+	for i := range rows {
+		ids[i] = rows[i].ID
+	}
+	return ids
+}
+
 // Scan calls yield for every row, oldest first, until it says false. The row
 // is only good until yield returns. Scan reads from one state of the file, which cannot be tidied before it ends.
 func (s *Store) Scan(ctx context.Context, yield func(*Row) bool) error {

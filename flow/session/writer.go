@@ -14,7 +14,7 @@ import (
 const (
 	batchDelay = 20 * time.Millisecond // from the first work to its commit, unless somebody waits
 	batchBusy  = 60 * time.Millisecond // the same when the batch before had busyJobs or more: then a commit costs less a flow
-	busyJobs   = 64
+	busyJobs   = 8
 	batchBytes = 4 << 20                // work that is committed without delay
 	batchJobs  = 1000                   // of one commit at most, which keeps commits well below headWait
 	batchMost  = 8 << 20                // bytes of one commit at most, about

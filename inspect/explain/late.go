@@ -163,7 +163,7 @@ func (w *Worker) again(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return w.write()
 }
 
 const readLate = time.Second // a line may be read so long after it was written

@@ -110,7 +110,7 @@ func (l *library) caseOf(ctx context.Context, id flow.ID) (inspect.Case, error) 
 	if f.Response == nil || f.Kind != flow.Exchange || !l.shelf.refused(f) && (!l.logs || f.Status() < 400) {
 		return c, nil
 	}
-	endpoint, err := l.store.History(ctx, flow.Endpoint(f), l.store.Last()+1, endpointRows)
+	endpoint, err := l.store.HistoryIDs(ctx, flow.Endpoint(f), l.store.Last()+1, endpointRows)
 	if err != nil {
 		return c, err
 	}
@@ -118,25 +118,22 @@ func (l *library) caseOf(ctx context.Context, id flow.ID) (inspect.Case, error) 
 	if inspect.TunnelRefused(f) {
 		before = l.store.Last() + 1
 	}
-	host, err := l.store.HistoryOfHost(ctx, f.Scheme, f.Authority, before, hostRows)
+	host, err := l.store.HistoryIDsOfHost(ctx, f.Scheme, f.Authority, before, hostRows)
 	if err != nil {
 		return c, err
 	}
-	ids := map[flow.ID]bool{}
-	for _, rows := range [][]session.Row{endpoint, host} {
-		for _, r := range rows {
-			if r.ID != id && r.State == session.Done && r.Status != 0 {
-				ids[r.ID] = true
-			}
+	ids := append(endpoint, host...)
+	slices.Sort(ids)
+	candidates := make([]*flow.Flow, 0, len(ids))
+	for _, n := range slices.Compact(ids) {
+		if n == id {
+			continue
 		}
-	}
-	var candidates []*flow.Flow
-	for _, n := range sorted(ids) {
-		g, err := l.flow(ctx, n)
+		g, err := l.answered(ctx, n)
 		if errors.Is(err, context.Canceled) {
 			return c, err
 		}
-		if err != nil {
+		if err != nil || g == nil {
 			continue
 		}
 		candidates = append(candidates, g)
@@ -151,13 +148,19 @@ func (l *library) caseOf(ctx context.Context, id flow.ID) (inspect.Case, error) 
 	return c, nil
 }
 
-func sorted(set map[flow.ID]bool) []flow.ID {
-	out := make([]flow.ID, 0, len(set))
-	for n := range set {
-		out = append(out, n)
+// answered is a flow that has come to its end with an answer, nil if it is none.
+func (l *library) answered(ctx context.Context, id flow.ID) (*flow.Flow, error) {
+	if l.shelf.get(id) == nil { // what is on the shelf has ended
+		r, err := l.store.Row(ctx, id)
+		if err != nil || r.State != session.Done || r.Status == 0 {
+			return nil, err
+		}
 	}
-	slices.Sort(out)
-	return out
+	f, err := l.flow(ctx, id)
+	if err != nil || f.Status() == 0 {
+		return nil, err
+	}
+	return f, nil
 }
 
 // shelf keeps the flows read last, oldest out first.

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/session"
@@ -29,13 +30,17 @@ type Worker struct {
 	// replays are the accepted replays of a flow; kept bounded by maxOpen parents.
 	replays map[flow.ID][]flow.ID
 	late    lateLines
-	ration  *ration // of simulated firewalls: the traffic goes first
+	ration  *ration         // of simulated firewalls: the traffic goes first
+	notes   []session.Noted // not written yet
 }
 
 const (
-	batch   = 256 // rows looked at in one go
-	maxOpen = 512 // flows remembered as open; more are left as they were explained
-	perOpen = 16  // of one endpoint
+	batch    = 256                   // rows looked at in one go
+	breath   = 40 * time.Millisecond // from one look to the next: in a flood many flows share one, and one commit
+	maxNotes = 32                    // written together
+	noteSoon = breath                // that a note waits for others while a look goes on
+	maxOpen  = 512                   // flows remembered as open; more are left as they were explained
+	perOpen  = 16                    // of one endpoint
 )
 
 // NewWorker makes a worker for store; Run does the work.
@@ -50,22 +55,20 @@ func NewWorker(store *session.Store, o Options) *Worker {
 func (w *Worker) Run(ctx context.Context) error {
 	var rev session.Rev
 	for {
+		begun := time.Now()
 		rows, next := w.lib.store.Since(rev, batch)
-		for i := range rows {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			w.await(ctx, &rows[i])
-			if err := w.look(ctx, &rows[i]); err != nil {
-				return err
-			}
-			if err := w.settle(ctx, &rows[i]); err != nil {
-				return err
-			}
-			runtime.Gosched() // the traffic goes first
+		if err := w.take(ctx, rows); err != nil {
+			return err
 		}
 		if rev = next; len(rows) == batch {
 			continue
+		}
+		if len(rows) > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Until(begun.Add(breath))):
+			}
 		}
 		lines, soon := w.newLines()
 		if err := w.again(ctx); err != nil {
@@ -82,6 +85,53 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// take looks at rows, and tells of each when what is said of it is on disk.
+func (w *Worker) take(ctx context.Context, rows []session.Row) error {
+	begun, settled := time.Now(), 0
+	for i := range rows {
+		if err := ctx.Err(); err != nil {
+			return errors.Join(err, w.write())
+		}
+		w.await(ctx, &rows[i])
+		if err := w.look(ctx, &rows[i]); err != nil {
+			return errors.Join(err, w.write())
+		}
+		if i == len(rows)-1 || len(w.notes) >= maxNotes || w.late.live || time.Since(begun) > noteSoon {
+			if err := w.write(); err != nil {
+				return err
+			}
+			for ; settled <= i; settled++ {
+				if err := w.settle(ctx, &rows[settled]); err != nil {
+					return err
+				}
+			}
+			begun = time.Now()
+		}
+		runtime.Gosched() // the traffic goes first
+	}
+	return nil
+}
+
+// write writes the notes that wait for it.
+func (w *Worker) write() error {
+	notes := w.notes
+	w.notes = w.notes[:0]
+	err := w.lib.store.NoteAll(context.Background(), notes)
+	if errors.Is(err, session.ErrNoFlow) { // one of them was deleted meanwhile
+		for _, n := range notes {
+			if err = w.lib.store.Note(n.ID, n.Note); err != nil && !errors.Is(err, session.ErrNoFlow) {
+				break
+			}
+			err = nil
+		}
+	}
+	clear(notes)
+	if err != nil {
+		return fmt.Errorf("explain: %w", err)
+	}
+	return nil
 }
 
 // news is closed when there may be work after rev. Where lines of logs are told
@@ -217,6 +267,9 @@ func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
 	if w.late.live {
 		var had []inspect.Line // may be gone from the feed by now
 		if noted {
+			if err := w.write(); err != nil {
+				return err
+			}
 			had = StoredLogs(ctx, w.lib.store)(c.Flow)
 		}
 		o.Logs = func(f *flow.Flow) []inspect.Line { return together(had, w.late.own(id, w.o.Logs(f))) }
@@ -242,9 +295,7 @@ func (w *Worker) explain(ctx context.Context, id flow.ID, noted bool) error {
 	if err != nil {
 		return err
 	}
-	if err := w.lib.store.Note(id, flow.Annotation{Verdict: j}); err != nil {
-		return fmt.Errorf("explain flow %d: %w", id, err)
-	}
+	w.notes = append(w.notes, session.Noted{ID: id, Note: flow.Annotation{Verdict: j}})
 	return nil
 }
 

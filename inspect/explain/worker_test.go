@@ -295,3 +295,69 @@ func TestLinesThatComeLater(t *testing.T) {
 		t.Errorf("got %+v", e)
 	}
 }
+
+// A flow that is deleted while it is explained takes nobody else's verdict with it, nor the worker.
+func TestWorkerOutlivesADeletedFlow(t *testing.T) {
+	s, err := session.Create(filepath.Join(t.TempDir(), "run.why403"), session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	w := NewWorker(s, Options{})
+	var ids []flow.ID
+	for range 3 {
+		ids = append(ids, play(t, s, 0, 0, "POST /orders HTTP/1.1\nHost: shop.test\n", "403 Forbidden\nContent-Type: text/plain\n\ncsrf token missing"))
+	}
+	for _, id := range ids {
+		if err := w.explain(t.Context(), id, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Remove(t.Context(), ids[1]); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.write(); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []flow.ID{ids[0], ids[2]} {
+		if r, err := s.Row(t.Context(), id); err != nil || r.Verdict == nil || r.Verdict.Cause != string(inspect.CSRFMissing) {
+			t.Errorf("flow %d: %+v %v", id, r, err)
+		}
+	}
+	if err := w.write(); err != nil || len(w.notes) != 0 {
+		t.Errorf("%v, %d notes are left", err, len(w.notes))
+	}
+}
+
+// What is told as settled has its verdict on disk, also where many are refused at once, and comes in the order of its end.
+func TestWorkerSettlesWhatIsWritten(t *testing.T) {
+	s, err := session.Create(filepath.Join(t.TempDir(), "run.why403"), session.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const n = 2*maxNotes + 5
+	for i := range n {
+		answer := "403 Forbidden\nContent-Type: text/plain\n\ncsrf token missing"
+		if i%3 == 0 {
+			answer = "200 OK\nContent-Type: text/plain\n\nok"
+		}
+		play(t, s, 0, time.Duration(i)*time.Millisecond, "POST /orders HTTP/1.1\nHost: shop.test\n", answer)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var told []flow.ID
+	w := NewWorker(s, Options{Settled: func(r session.Row) {
+		if told = append(told, r.ID); r.Status == 403 && (r.Verdict == nil || r.Verdict.Cause != string(inspect.CSRFMissing)) {
+			t.Errorf("flow %d is settled without its verdict: %+v", r.ID, r.Verdict)
+		}
+		if r.ID == n {
+			stop()
+		}
+	}})
+	if err := w.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if len(told) != n || !slices.IsSorted(told) {
+		t.Errorf("told of %v", told)
+	}
+}
