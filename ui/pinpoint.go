@@ -20,6 +20,7 @@ type Experiment func(context.Context, pinpoint.Input, pinpoint.Sender, pinpoint.
 const (
 	labRequests = 12
 	labMore     = 8
+	labSure     = 24 // to rule out chance
 	labMost     = 100
 	labSpacing  = 500 * time.Millisecond
 )
@@ -387,7 +388,11 @@ func (l *lab) doneKey(m *model, name string) (tea.Cmd, bool) {
 		}
 	case "+":
 		if l.result.Outcome == pinpoint.Stopped || l.result.Outcome == pinpoint.FixedOnce {
-			l.opt.Max = min(labMost, max(l.opt.Max, len(l.steps))+labMore)
+			more := labMore
+			if l.result.Outcome == pinpoint.FixedOnce { // what is left to show is that it is no chance
+				l.opt.Sure, more = true, labSure
+			}
+			l.opt.Max = min(labMost, max(l.opt.Max, len(l.steps))+more)
 			return l.start(m), true
 		}
 	case "a":

@@ -30,6 +30,7 @@ type experiment struct {
 	success  int64
 	max      int
 	accepted int
+	sure     bool
 	spacing  time.Duration
 	yes      bool
 	dry      bool
@@ -57,6 +58,10 @@ about, --yes answers. It stops when the server asks for fewer requests (429), wh
 going on might lock an account, and on ctrl-c. FILE is only read: the requests go into
 a session of their own, whose path is printed.
 
+Several changes that are needed together are told as fixed once: a server that refuses
+now and then can look like that. --sure repeats what is found six times, with and
+without, and proves those too; every second of these requests may succeed.
+
 --is-it-me asks another question: whether it is refused for being intercepted. The
 request is sent as it was by why403 over HTTP/1.1 and HTTP/2 and by the system's curl.
 
@@ -79,6 +84,7 @@ why403 pinpoint page.har 3 --success 1 --max 12 --max-accepted 1 --yes --format 
 	f.Int64Var(&e.success, "success", 0, "`ID` of the accepted flow to compare with (default: the last success)")
 	f.IntVar(&e.max, "max", 40, "how many requests at most")
 	f.IntVar(&e.accepted, "max-accepted", 0, "how many of them may be accepted (default: as many as it takes)")
+	f.BoolVar(&e.sure, "sure", false, "repeat what is found, with and without, until it cannot be chance")
 	f.DurationVar(&e.spacing, "spacing", 500*time.Millisecond, "pause between two requests")
 	f.BoolVar(&e.yes, "yes", false, "do not ask before sending to another host")
 	f.BoolVar(&e.dry, "dry-run", false, "tell the plan and send nothing")
@@ -113,7 +119,7 @@ func (e *experiment) run(ctx context.Context, std stdio, o proxyFlags, name, id 
 		}
 		return e.whetherMe(ctx, std, o, in.Refused)
 	}
-	opt := pinpoint.Options{Max: e.max, MaxAccepted: e.accepted, Spacing: e.spacing}
+	opt := pinpoint.Options{Max: e.max, MaxAccepted: e.accepted, Sure: e.sure, Spacing: e.spacing}
 	plan := pinpoint.MakePlan(in, opt)
 	e.tellPlan(std, in, plan)
 	switch {

@@ -83,6 +83,9 @@ func key(b Base, p flow.Patch) string {
 	return string(b) + string(text)
 }
 
+// differs is said of a server by which nothing can be proven.
+const differs = "not proven: the server answers differently to the same request"
+
 func (x *run) stopped() bool { return x.halt != nil }
 
 func (x *run) stop(outcome Outcome, format string, args ...any) {
@@ -151,7 +154,7 @@ func (x *run) ask(base Base, p flow.Patch, why Purpose, again bool) Class {
 	}
 	x.heard[k] = c
 	if known && (before == WasAccepted) != (c == WasAccepted) && before != NoAnswer && c != NoAnswer {
-		x.stop(Unstable, "the same request was answered both ways: %s and %s", before, c)
+		x.stop(Unstable, "%s: %s, then %s", differs, before, c)
 	}
 	return c
 }

@@ -57,12 +57,18 @@ func MakePlan(in Input, o Options) Plan {
 			p.Requests *= 1 + n // each may have to be asked for a new token before
 		}
 	}
+	again := 0 // of those against chance, how many have the fix
+	if o.Sure {
+		again = rounds
+		p.Usually += 2 * rounds
+		p.Requests += 3 * rounds // a fix of two is left out in two ways
+	}
 	p.Requests = max(min(p.Requests, o.Max), 1)
 	p.Usually = min(p.Usually, p.Requests)
 	if in.Refused.Request != nil && changesThings(in.Refused.Request.Method) {
 		p.Accepted = p.Requests - 1
 		if in.Accepted == nil {
-			p.Accepted = 1
+			p.Accepted = 1 + again
 		}
 		if o.MaxAccepted > 0 {
 			p.Accepted = min(p.Accepted, o.MaxAccepted)

@@ -68,7 +68,10 @@ type Options struct {
 	// MaxAccepted is how many of the requests that may change something on the
 	// server are accepted, at most; 0: as many as come to be.
 	MaxAccepted int
-	Spacing     time.Duration // between two requests; 0 is none
+	// Sure has what was found repeated, with and without, until it cannot be chance even
+	// where three in ten answers are the wrong ones. A fix of several changes is proven so alone.
+	Sure    bool
+	Spacing time.Duration // between two requests; 0 is none
 	// Sleep waits; nil is a timer.
 	Sleep func(context.Context, time.Duration) error
 	// Now is read for a Retry-After that is a date; nil is time.Now.

@@ -36,7 +36,7 @@ func (x *run) outcome(r *Result, f found) {
 	switch {
 	case f.fix != nil && x.halt != nil && x.halt.outcome == Unstable:
 		r.Outcome, r.Reason = Unstable, x.halt.reason
-	case f.fix != nil && f.confirmed && !f.rough && (x.halt == nil || len(f.fix) == 1):
+	case f.sure, f.fix != nil && f.confirmed && !f.rough && len(f.fix) == 1 && !x.o.Sure:
 		r.Outcome, r.Reason = Proven, because(f.fix)
 		if x.halt != nil {
 			r.Reason += "; " + x.halt.reason + " before it was known what breaks the accepted request"
@@ -48,6 +48,8 @@ func (x *run) outcome(r *Result, f found) {
 			r.Reason += "; then " + x.halt.reason
 		case f.rough:
 			r.Reason += "; that was not narrowed further, for it would take more accepted requests"
+		case f.confirmed && len(f.fix) > 1:
+			r.Reason += fmt.Sprintf(", and refused with each of them missing, %d times or more. That may still be chance: going on with more requests rules it out", enough)
 		default:
 			r.Reason += "; sent again without it, it was not refused the same way"
 		}

@@ -35,6 +35,7 @@ type found struct {
 	set       []int // fix as places in the gathered changes; nil: it is of a guess
 	breaks    flow.Patch
 	confirmed bool
+	sure      bool // seen so often, with and without, that it is no chance
 	rough     bool // not narrowed to the smallest
 	why       string
 }
@@ -63,14 +64,52 @@ func (x *run) experiment() found {
 		if usable && f.confirmed && !x.stopped() {
 			x.breaks(&f)
 		}
-		return f
+	} else {
+		if usable {
+			x.breaks(&f)
+		}
+		x.necessary(&f)
+		f.confirmed = x.refusedSince(fixed) || x.confirm()
 	}
-	if usable {
-		x.breaks(&f)
-	}
-	x.necessary(&f)
-	f.confirmed = x.refusedSince(fixed) || x.confirm()
+	f.sure = x.o.Sure && f.confirmed && !f.rough && x.beyondChance(&f)
 	return f
+}
+
+// rounds is how often a fix is tried, and left out, to rule out chance. Where three in ten
+// answers are the wrong ones, a false fix is accepted and the request without it
+// refused in all of them about once in ten thousand times, and it has to be taken for one first.
+const rounds = 6
+
+// beyondChance tries the fix and what lacks a part of it by turns, and reports whether
+// they were answered as before each time. A part without which it is accepted is no part of it.
+func (x *run) beyondChance(f *found) bool {
+	for round := 0; round < rounds; round++ {
+		x.suspects = len(f.fix)
+		for i := range f.fix {
+			rest := slices.Concat(f.fix[:i], f.fix[i+1:])
+			c := x.ask(Refused, rest, Repeat, true)
+			if x.stopped() {
+				return false
+			}
+			switch {
+			case c == RefusedAgain || len(rest) > 0 && (c == RefusedElsewise || c == LetThrough):
+				continue
+			case c == WasAccepted:
+				f.fix, f.set, round = rest, nil, -1
+			case c == NoAnswer:
+				x.stop(Stopped, "it was not answered when it was sent once more")
+				return false
+			default:
+				x.stop(Unstable, "%s: refused, then in another way", differs)
+				return false
+			}
+			break
+		}
+		if round >= 0 && x.ask(Refused, f.fix, Repeat, true) != WasAccepted || x.stopped() {
+			return false
+		}
+	}
+	return true
 }
 
 // controls sends both requests again as they were. usable is false, with the reason,
@@ -310,7 +349,10 @@ func (x *run) alternative(f *found, set []int, refused func([]int) bool) {
 		return
 	}
 	if !x.stopped() && x.becomesTheRefused() {
-		x.stop(Unstable, "the accepted request with all that the refused one has instead is the refused one, and it was accepted")
+		x.stop(Unstable, "%s: the accepted one with all that the refused one has instead is the refused one, and it was accepted", differs)
+	}
+	for i := 0; i < rounds && !x.stopped(); i++ { // nothing gets it refused: was the refused one so by chance?
+		x.ask(Refused, nil, Repeat, true)
 	}
 }
 
@@ -328,21 +370,16 @@ func (x *run) becomesTheRefused() bool {
 
 func (x *run) undo(set []int) flow.Patch { return undone(pick(x.g.changes, set), x.g.back) }
 
-// enough is how often each part of a fix of n must have been seen to be needed. Where
-// one request in ten is refused by chance, four in a row are one in ten thousand;
-// that three are needed together is rarer than a server that is not stable.
-func enough(n int) int {
-	if n > 2 {
-		return 7
-	}
-	return 4
-}
+// enough is how often each part of a fix of several is seen to be needed. It makes a part
+// too many rare and does not rule it out: a search takes many ways, and one refusal by
+// chance leads it onto a wrong one. So such a fix is proven by beyondChance alone.
+const enough = 2
 
 // necessary shows of each change of a fix of several that the others alone do not do it.
 func (x *run) necessary(f *found) {
 	for i := 0; i < len(f.fix) && len(f.fix) > 1 && !x.stopped(); {
 		rest := slices.Concat(f.fix[:i], f.fix[i+1:])
-		if x.lacking(f.fix[i], rest) >= enough(len(f.fix)) {
+		if x.lacking(f.fix[i], rest) >= enough {
 			i++
 			continue
 		}

@@ -73,6 +73,13 @@ func wants(name, value string) func(int, *flow.Message) answer {
 func TestOutcomes(t *testing.T) {
 	token := pinpoint.Input{Refused: order(1, false, "X-Other", "a"), Accepted: order(2, true, "X-Token", "t", "X-Other", "b"), Explained: fixing("X-Token", "t")}
 	alone := pinpoint.Input{Refused: order(1, false), Explained: fixing("X-Token", "t")}
+	token2 := pinpoint.Input{Refused: order(1, false), Accepted: order(2, true, "X-Token", "t", "X-Other", "b", "X-Third", "c"), Explained: fixing("X-Token", "t")}
+	both := func(_ int, m *flow.Message) answer {
+		if m.Header.Get("X-Token") == "t" && m.Header.Get("X-Other") == "b" {
+			return answer{status: 201}
+		}
+		return answer{status: 403, body: denied}
+	}
 	for _, c := range []struct {
 		name   string
 		in     pinpoint.Input
@@ -113,13 +120,13 @@ func TestOutcomes(t *testing.T) {
 				return answer{status: 201}
 			}
 			return answer{status: 403, body: denied}
-		}, pinpoint.Options{}, pinpoint.Unstable, 3, "answered both ways"},
+		}, pinpoint.Options{}, pinpoint.Unstable, 3, "answers differently to the same request"},
 		{"refused at random", token, func(n int, m *flow.Message) answer {
 			if n == 2 || n == 3 || n == 4 {
 				return answer{status: 201}
 			}
 			return answer{status: 403, body: denied}
-		}, pinpoint.Options{}, pinpoint.Unstable, 4, "answered both ways"},
+		}, pinpoint.Options{}, pinpoint.Unstable, 4, "answers differently to the same request"},
 		{"too many requests", token, func(n int, m *flow.Message) answer {
 			if n == 2 {
 				return answer{status: 429, header: flow.Header{{Name: "Retry-After", Value: "30"}}}
@@ -143,7 +150,17 @@ func TestOutcomes(t *testing.T) {
 				return answer{status: 400, body: "what is that?"}
 			}
 			return answer{status: 403, body: denied}
-		}, pinpoint.Options{}, pinpoint.Proven, 0, "all of them together"},
+		}, pinpoint.Options{Sure: true}, pinpoint.Proven, 0, "all of them together"},
+		{"two together, and chance is not ruled out", token2, both, pinpoint.Options{}, pinpoint.FixedOnce, 0, "may still be chance"},
+		{"two together", token2, both, pinpoint.Options{Sure: true}, pinpoint.Proven, 0, "all of them together"},
+		{"the guess is right, and no chance", token, wants("X-Token", "t"), pinpoint.Options{Sure: true}, pinpoint.Proven, 5 + 12, "for want of the X-Token header"},
+		{"the budget is used up before chance is ruled out", token, wants("X-Token", "t"), pinpoint.Options{Sure: true, Max: 9}, pinpoint.FixedOnce, 9, "budget of 9 requests"},
+		{"accepted by chance at first", token, func(n int, m *flow.Message) answer {
+			if n == 2 || n == 3 || n == 7 {
+				return answer{status: 201}
+			}
+			return answer{status: 403, body: denied}
+		}, pinpoint.Options{Sure: true}, pinpoint.Unstable, 9, "answers differently to the same request"},
 		{"what refuses says so by its status alone", func() pinpoint.Input {
 			in := pinpoint.Input{Refused: order(1, false), Accepted: order(2, true, "X-Token", "t")}
 			in.Refused.Response = &flow.Message{Proto: "HTTP/1.1", Status: 400, Reason: "Bad Request"}
