@@ -121,7 +121,7 @@ func (c *columnMenu) view(th *theme, w, _ int) []string {
 	for i, x := range choices {
 		base, sign := th.box, words("  ")
 		if i == c.cur {
-			base, sign = th.cursor, "› "
+			base, sign = th.cursor, signCursor+" "
 		}
 		tick := words("[ ] ")
 		if *c.shown&x.column != 0 {

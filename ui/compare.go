@@ -129,19 +129,19 @@ func (c *compare) doc(th *theme, d *dossier, w int, focused, beside bool) (piece
 
 func (c *compare) change(th *theme, p *writer, d *dossier, ch flow.Change, i int, focused, beside bool) {
 	ch = inWords(ch)
-	box, s := words("☐ "), th.warn
+	box, s := words(signUnticked+" "), th.warn
 	switch {
 	case !ch.Applicable():
 		box, s = "  ", th.text
 	case c.ticked[i]:
-		box = "☑ "
+		box = signTicked + " "
 	}
 	if i == 0 {
 		s = th.bad // the most suspicious
 	}
 	sign := words(" ")
 	if i == c.cur && focused {
-		sign = "›"
+		sign = signCursor
 	}
 	head := []piece{lit(th.key, sign), lit(th.key, box)}
 	name := ch.Name

@@ -124,13 +124,13 @@ func (h *head) fault() words {
 	case name == h.orig.Name && value == h.orig.Value:
 	case name == "" && value == "": // not written yet
 	case name == "":
-		return "✗ name"
+		return signNo + " name"
 	case strings.ContainsFunc(name, func(r rune) bool { return !tokenRune(r) }):
-		return "✗ name"
+		return signNo + " name"
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
-		return "✗ value"
+		return signNo + " value"
 	case value != strings.Trim(value, " \t"):
-		return "! blank"
+		return signTrouble + " blank"
 	}
 	return ""
 }

@@ -152,7 +152,7 @@ func (c *copyMenu) view(th *theme, w, h int) []string {
 		}
 		base, sign := th.box, words("  ")
 		if i == c.cur {
-			base, sign = th.cursor, "› "
+			base, sign = th.cursor, signCursor+" "
 		}
 		out = append(out, row(w).on(base).put(th.key, sign).put(th.key, it.key).gap(2).put(th.text, it.name).end())
 	}

@@ -180,7 +180,7 @@ func (g *form) draw(th *theme, e *editor, w, h int) []string {
 	e.headTop, e.headRows = len(out), min(heads, e.top+forHeads)-e.top
 	for i := e.top; i < min(heads, e.top+forHeads); i++ {
 		if i == len(g.heads) {
-			out = append(out, row(w).gap(1).put(th.muted, "●   ").left(th.muted, safe.Of("Content-Length"), nameWidth).
+			out = append(out, row(w).gap(1).put(th.muted, signOn+"   ").left(th.muted, safe.Of("Content-Length"), nameWidth).
 				left(th.muted, safe.Of(strconv.Itoa(len(g.content()))), 12).put(th.muted, "automatic").end())
 			continue
 		}
@@ -234,15 +234,15 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	on := e.at.part == partHeader && e.at.row == i
 	l := row(w)
 	if on {
-		l.put(th.key, "›")
+		l.put(th.key, signCursor)
 	} else {
 		l.gap(1)
 	}
-	dot, s, vs := words("●   "), th.text, th.text
+	dot, s, vs := words(signOn+"   "), th.text, th.text
 	ds := th.good
 	switch {
 	case h.off:
-		dot, s, vs, ds = "○   ", th.faint, th.faint, th.muted
+		dot, s, vs, ds = signOff+"   ", th.faint, th.faint, th.muted
 	case h.auto:
 		s, vs, ds = th.muted, th.muted, th.muted
 	case h.name.s != h.orig.Name || h.value.s != h.orig.Value:
@@ -273,13 +273,13 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 		old = expired(h.name.s, h.value.s, e.now)
 	}
 	if old != "" {
-		note = "!"
+		note = signTrouble
 	}
 	if fault := h.fault(); fault != "" && !h.off {
 		note, noteStyle, old = fault, th.bad, ""
 	}
 	if on && e.ghost() != "" {
-		note, noteStyle = "→ takes it", th.key
+		note, noteStyle = signTo+" takes it", th.key
 	}
 	noteW := 0
 	if note != "" {
@@ -304,7 +304,7 @@ func (g *form) header(th *theme, e *editor, i, w int) string {
 	field(th, l, v, vs, w-l.w-noteW-1, on && e.at.col == 1, e.ghost())
 	if noteW > 0 {
 		l.gap(1)
-		if note == "!" {
+		if note == signTrouble {
 			l.text(th.warn, safe.Of(old))
 		} else {
 			l.put(noteStyle, note)
@@ -326,9 +326,9 @@ func (g *form) bodyTitle(th *theme, w int) string {
 	l.gap(1).put(th.muted, "body  ").text(th.muted, safe.Of(size(int64(len(data)))))
 	if media, _ := decode.ParseMediaType(g.media()); decode.IsJSON(media) && g.asText {
 		if _, err := decode.ParseJSON(data); err != nil {
-			l.gap(2).put(th.bad, "✗ ").text(th.warn, safe.Of("no valid JSON: "+err.Error()))
+			l.gap(2).put(th.bad, signNo+" ").text(th.warn, safe.Of("no valid JSON: "+err.Error()))
 		} else {
-			l.gap(2).put(th.good, "✓ JSON")
+			l.gap(2).put(th.good, signYes+" JSON")
 		}
 	}
 	return l.end()
@@ -365,7 +365,7 @@ func (g *form) drawBody(th *theme, e *editor, w, h int) []string {
 	case !g.asText:
 		l := row(w)
 		if on {
-			l.put(th.key, "›")
+			l.put(th.key, signCursor)
 		} else {
 			l.gap(1)
 		}
@@ -385,7 +385,7 @@ func (g *form) drawBody(th *theme, e *editor, w, h int) []string {
 	}
 	for _, r := range body.view(th, w-2, h, on) {
 		if on {
-			out = append(out, row(1).put(th.key, "▏").end()+r+" ")
+			out = append(out, row(1).put(th.key, signWriting).end()+r+" ")
 		} else {
 			out = append(out, " "+r+" ")
 		}
@@ -397,7 +397,7 @@ func (g *form) drawBody(th *theme, e *editor, w, h int) []string {
 func (e *editor) results(m *model, w int) []string {
 	th := m.th
 	if e.problem != "" {
-		return []string{row(w).text(th.rule, dashes(w)).end(), row(w).put(th.bad, " ✗ ").text(th.warn, safe.Of(e.problem)).end()}
+		return []string{row(w).text(th.rule, dashes(w)).end(), row(w).put(th.bad, " "+signNo+" ").text(th.warn, safe.Of(e.problem)).end()}
 	}
 	if len(e.tries) == 0 {
 		return nil
@@ -430,9 +430,9 @@ func attempt(th *theme, n int, t *try, was int) []piece {
 	}
 	refused := flow.RefusedByStatus(t.status)
 	s := statusStyle(th, t.status, refused)
-	sign := words("✗ ")
+	sign := words(signNo + " ")
 	if t.status >= 200 && t.status < 300 {
-		sign = "✓ "
+		sign = signYes + " "
 	} else if !refused {
 		sign = ""
 	}

@@ -138,7 +138,7 @@ func (m *model) bar(w int) string {
 	case m.filter.open && m.filter.err != nil:
 		field := min(w-8, max(20, safe.Of(m.filter.in.s).Width()+2))
 		m.filter.in.draw(th, l, th.text, min(field, w/2), true)
-		l.gap(1).put(th.bad, "✗ ")
+		l.gap(1).put(th.bad, signNo+" ")
 		l.text(th.warn, safe.Of(m.filter.err.Error()))
 		return l.end()
 	case m.filter.open:

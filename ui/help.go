@@ -8,7 +8,7 @@ import (
 	"github.com/why403/why403/ui/safe"
 )
 
-// help is every key, by group, from the one list; in two columns where there is room.
+// help is every key, by group, and every sign, from their lists; in two columns where there is room.
 type help struct{ top, rows int }
 
 func (h *help) name() words { return "Keys" }
@@ -53,6 +53,10 @@ func (h *help) view(th *theme, w, height int) []string {
 				all = append(all, row(col).on(th.box).gap(1).left(th.key, safe.Of(strings.Join(b.keys, " ")), 16).put(th.text, b.about).end())
 			}
 		}
+	}
+	all = append(all, row(col).on(th.box).end(), row(col).on(th.box).put(th.bright, "Signs").end())
+	for _, s := range signs {
+		all = append(all, row(col).on(th.box).gap(1).left(th.key, safe.Of(string(s.sign)), 16).put(th.text, s.about).end())
 	}
 	if cols == 2 {
 		half := (len(all) + 1) / 2

@@ -295,7 +295,7 @@ func heldReason(th *theme, h hold.Held, now time.Time) (style, safe.Text) {
 	if h.Stage == filter.Responses {
 		side = "answer"
 	}
-	return th.warn, safe.Of("‖ " + side + " held " + left(h, now))
+	return th.warn, safe.Of(signHeld + " " + side + " held " + left(h, now))
 }
 
 // heldView is what the inspector knows of a flow that waits.
@@ -362,7 +362,7 @@ func (m *model) showHeldIn(v *inspector) {
 }
 
 // heldCount is what header and footer say.
-func heldCount(n int) string { return fmt.Sprintf("‖ %d held", n) }
+func heldCount(n int) string { return fmt.Sprintf(signHeld+" %d held", n) }
 
 // heldKeys names the keys for what is held, first of all in the footer.
 func (m *model) heldKeys(l *line) {

@@ -117,7 +117,7 @@ func (b *heldBox) row(th *theme, w, i int) string {
 	h := b.m.held[i]
 	base, sign := th.box, words("  ")
 	if i == b.cur {
-		base, sign = th.cursor, "› "
+		base, sign = th.cursor, signCursor+" "
 	}
 	l := row(w).on(base).put(th.key, sign).left(th.muted, safe.Of("#"+id(h.ID)), 7)
 	if h.Stage == filter.Responses && h.Flow.Response != nil {

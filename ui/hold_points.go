@@ -187,11 +187,11 @@ func (b *pointsBox) view(th *theme, w, h int) []string {
 		p := &b.points[i]
 		base, sign := th.box, words("  ")
 		if i == b.cur && !b.typing {
-			base, sign = th.cursor, "› "
+			base, sign = th.cursor, signCursor+" "
 		}
-		s, dot, ds := th.text, words("● "), th.good
+		s, dot, ds := th.text, words(signOn+" "), th.good
 		if p.Off {
-			s, dot, ds = th.faint, "○ ", th.muted
+			s, dot, ds = th.faint, signOff+" ", th.muted
 		}
 		l := row(w).on(base).put(th.key, sign).put(ds, dot).left(th.accent, safe.Of(stages(*p)), 22)
 		if p.Match == "" {
@@ -216,7 +216,7 @@ func (b *pointsBox) view(th *theme, w, h int) []string {
 	}
 	l := row(w).on(th.box).put(th.muted, "hold ").left(th.accent, safe.Of(stages(b.p)), 22).put(th.muted, " that match")
 	out = append(out, l.end())
-	l = row(w).on(th.field).put(th.key, "› ")
+	l = row(w).on(th.field).put(th.key, signCursor+" ")
 	if b.in.s == "" && b.suggestion() != "" {
 		b.in.draw(th, l, th.text, 2, true)
 		l.text(th.faint, safe.Of(b.suggestion()))
@@ -231,16 +231,16 @@ func (b *pointsBox) view(th *theme, w, h int) []string {
 		if e := (*filter.Error)(nil); errors.As(b.err, &e) {
 			text = e.Error() // there is but one breakpoint here
 		}
-		l.put(th.bad, "✗ ").text(th.warn, safe.Of(text))
+		l.put(th.bad, signNo+" ").text(th.warn, safe.Of(text))
 	case b.in.s == "":
 		l.put(th.muted, "no filter holds everything")
 	default:
-		l.put(th.good, "✓ ").put(th.muted, "the language of the filter line")
+		l.put(th.good, signYes+" ").put(th.muted, "the language of the filter line")
 	}
 	out = append(out, l.end())
 	l = row(w).on(th.box).put(th.key, "enter ").put(th.muted, "set   ").put(th.key, "tab ").put(th.muted, "requests, responses or both   ")
 	if b.in.s == "" && b.suggestion() != "" {
-		l.put(th.key, "→ ").put(th.muted, "like this flow   ")
+		l.put(th.key, signTo+" ").put(th.muted, "like this flow   ")
 	}
 	return append(out, l.put(th.key, "esc ").put(th.muted, "back").end())
 }

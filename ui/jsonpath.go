@@ -293,7 +293,7 @@ func (m *model) pathLine(w int) string {
 	p.in.draw(th, l, th.bright, min(w/2, max(24, len(p.in.s)+4)), true)
 	switch f := p.found; {
 	case p.err != nil:
-		l.gap(1).put(th.bad, "✗ ").text(th.warn, safe.Of("at "+strconv.Itoa(p.err.Pos+1)+": "+p.err.Text))
+		l.gap(1).put(th.bad, signNo+" ").text(th.warn, safe.Of("at "+strconv.Itoa(p.err.Pos+1)+": "+p.err.Text))
 		return l.end()
 	case p.text == "":
 		l.gap(1).put(th.muted, ".name [0] [*] ..name")

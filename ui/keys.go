@@ -285,7 +285,7 @@ func keyOf(a action) words {
 	return ""
 }
 
-// KeysMarkdown is the list of keys for the documentation, by group.
+// KeysMarkdown is the list of keys for the documentation, by group, and that of signs.
 func KeysMarkdown() string {
 	var b strings.Builder
 	group := words("")
@@ -305,6 +305,7 @@ func KeysMarkdown() string {
 			b.WriteString("| " + strings.Join(keys, " ") + " | " + string(x.about) + " | `" + x.id() + "` |\n")
 		}
 	}
+	b.WriteString(signsMarkdown())
 	return strings.TrimPrefix(b.String(), "\n")
 }
 

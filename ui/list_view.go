@@ -90,12 +90,12 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 		out.base = th.refused
 	}
 	if loud {
-		gutter = "▌"
+		gutter = signLoud
 	}
 	if cur {
-		gutter = "›"
+		gutter = signCursor
 		if loud {
-			gutter = "▶"
+			gutter = signLoudCursor
 		}
 	}
 	out.put(th.bad, gutter)
@@ -105,7 +105,7 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 	}
 	out.right(mark, safe.Of(strconv.FormatInt(int64(id), 10)), c.id)
 	if r != nil && r.Marked {
-		out.put(th.key, "*")
+		out.put(th.key, signMarked)
 	} else {
 		out.gap(1)
 	}
@@ -113,7 +113,7 @@ func (l *list) row(th *theme, c *columns, w int, id flow.ID, r *session.Row, kno
 		if known {
 			return out.put(th.faint, "not in the session").end()
 		}
-		return out.put(th.faint, "…").end()
+		return out.put(th.faint, signMore).end()
 	}
 	if c.clock > 0 {
 		out.left(th.muted, safe.Of(r.Start.In(zone).Format("15:04:05")), c.clock).gap(1)
@@ -232,18 +232,18 @@ func reason(th *theme, r *session.Row) (style, safe.Text) {
 	case r.State == session.Waiting:
 		return th.muted, safe.Of("waiting")
 	case r.Status == 101:
-		return th.muted, safe.Of("⇄ upgraded " + size(r.RespBytes))
+		return th.muted, safe.Of(signUpgraded + " upgraded " + size(r.RespBytes))
 	case r.State == session.Streaming:
 		return th.muted, safe.Of("streaming " + size(r.RespBytes))
 	case r.Parent != 0 && r.Refused():
-		return th.bad, safe.Join(safe.Of("↻ of "+strconv.FormatInt(int64(r.Parent), 10)+": ✗ "), safe.Of(firstOf(head, strconv.Itoa(r.Status))))
+		return th.bad, safe.Join(safe.Of(signReplay+" of "+strconv.FormatInt(int64(r.Parent), 10)+": "+signNo+" "), safe.Of(firstOf(head, strconv.Itoa(r.Status))))
 	case r.Parent != 0:
-		text := "↻ of " + strconv.FormatInt(int64(r.Parent), 10)
+		text := signReplay + " of " + strconv.FormatInt(int64(r.Parent), 10)
 		if r.Status != 0 {
 			text += ": " + strconv.Itoa(r.Status)
 		}
 		if r.Status >= 200 && r.Status < 300 {
-			return th.good, safe.Of(text + " ✓")
+			return th.good, safe.Of(text + " " + signYes)
 		}
 		return th.warn, safe.Join(safe.Of(text+" "), safe.Of(r.Err))
 	case r.Refused():
@@ -251,9 +251,9 @@ func reason(th *theme, r *session.Row) (style, safe.Text) {
 		if !changes(r.Method) || r.Status == 401 || r.Status == 429 {
 			s = th.warn
 		}
-		return s, safe.Join(safe.Of("✗ "), safe.Of(firstOf(head, "refused")))
+		return s, safe.Join(safe.Of(signNo+" "), safe.Of(firstOf(head, "refused")))
 	case r.Err != "":
-		return th.warn, safe.Join(safe.Of("! "), safe.Of(r.Err))
+		return th.warn, safe.Join(safe.Of(signTrouble+" "), safe.Of(r.Err))
 	case r.Kind == flow.Tunnel:
 		return th.muted, safe.Of("not read")
 	}
@@ -264,7 +264,7 @@ func statusText(th *theme, r *session.Row) (safe.Text, style) {
 	if r.Status == 0 {
 		switch {
 		case !ended(r):
-			return safe.Of("…"), th.muted
+			return safe.Of(signMore), th.muted
 		case r.Err != "":
 			return safe.Of("err"), th.warn
 		}

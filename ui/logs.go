@@ -128,7 +128,7 @@ func logsDoc(th *theme, d *dossier, w int, zone *time.Location) pieces {
 		}
 		text := e.text
 		if e.line != nil && e.line.Tied == "near" {
-			text = "? " + text
+			text = signUnknown + " " + text
 		}
 		if indent == 3 {
 			p.add(head...)
@@ -138,7 +138,7 @@ func logsDoc(th *theme, d *dossier, w int, zone *time.Location) pieces {
 	}
 	if near {
 		p.blank()
-		p.say(nil, 0, th.muted, safe.Of("? is a line that names no request; only its time fits."))
+		p.say(nil, 0, th.muted, safe.Of(signUnknown+" is a line that names no request; only its time fits."))
 	}
 	return p.out
 }

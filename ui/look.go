@@ -124,7 +124,7 @@ func (t *themeMenu) view(th *theme, w, h int) []string {
 	for i, x := range themes {
 		base, sign := th.box, words("  ")
 		if i == t.cur {
-			base, sign = th.cursor, "› "
+			base, sign = th.cursor, signCursor+" "
 		}
 		out = append(out, row(w).on(base).put(th.key, sign).left(th.text, safe.Of(string(x.name)), 10).put(th.muted, x.about).end())
 	}

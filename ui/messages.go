@@ -234,12 +234,12 @@ func (d *messageList) draw(th *theme, i int, l *line) {
 	}
 	l.right(th.muted, safe.Of(at), 7).gap(1)
 	if f.Kind == flow.Remark {
-		l.put(th.warn, "! ").text(th.warn, safe.Bytes(f.Data))
+		l.put(th.warn, signTrouble+" ").text(th.warn, safe.Bytes(f.Data))
 		return
 	}
-	arrow, s := words("← "), th.good
+	arrow, s := words(signBack+" "), th.good
 	if f.FromClient {
-		arrow, s = "→ ", th.verb
+		arrow, s = signTo+" ", th.verb
 	}
 	l.put(s, arrow).left(th.muted, safe.Of(f.Kind.String()), 6).right(th.muted, safe.Of(size(f.Size)), 8).gap(1)
 	for _, p := range summary(th, f) {

@@ -101,7 +101,7 @@ func (p *paletteBox) view(th *theme, w, h int) []string {
 		}
 		sign := words("  ")
 		if i == p.cur {
-			sign = "› "
+			sign = signCursor + " "
 		}
 		out = append(out, row(w).on(base).put(th.key, sign).left(th.key, safe.Of(first(b.keys)), 9).left(th.text, safe.Of(string(b.name)), 20).put(th.muted, b.about).end())
 	}

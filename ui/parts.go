@@ -395,14 +395,14 @@ func (b *partsBox) draw(th *theme, w, i int) string {
 	r := &b.rows[i]
 	on := i == b.cur
 	l := row(w).on(th.box)
-	sign, dot, ds, s, vs := words("  "), words("●   "), th.good, th.text, th.text
+	sign, dot, ds, s, vs := words("  "), words(signOn+"   "), th.good, th.text, th.text
 	if on {
-		sign = "› "
+		sign = signCursor + " "
 	}
 	note, ns := words(""), th.muted
 	switch {
 	case r.off:
-		dot, ds, s, vs, note = "○   ", th.muted, th.faint, th.faint, "left out"
+		dot, ds, s, vs, note = signOff+"   ", th.muted, th.faint, th.faint, "left out"
 	case r.raw == "":
 		note, ns = "+ added", th.good
 	case r.name.s != r.wasName || r.value.s != r.wasV:
@@ -417,7 +417,7 @@ func (b *partsBox) draw(th *theme, w, i int) string {
 		ghost = b.ghost()
 	}
 	if ghost != "" {
-		note, ns = "→ takes it", th.key
+		note, ns = signTo+" takes it", th.key
 	}
 	field(th, l, &r.name, s, nameWidth-1, on && b.col == 0, ghost)
 	l.gap(1)

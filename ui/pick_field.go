@@ -150,7 +150,7 @@ func (b *fieldBox) view(th *theme, w, h int) []string {
 		f := b.hits[i]
 		base, sign := th.box, words("  ")
 		if i == b.cur {
-			base, sign = th.cursor, "› "
+			base, sign = th.cursor, signCursor+" "
 		}
 		ch := flow.Change{Part: f.part, Name: f.name, After: &f.value}
 		shown, s := value(th, b.veil.change(ch).After, th.text)

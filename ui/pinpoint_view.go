@@ -146,11 +146,11 @@ func (l *lab) whoseFault(th *theme, w int) []string {
 		b := box()
 		switch a.Class {
 		case pinpoint.WasAccepted:
-			b.put(th.good, "✓ ")
+			b.put(th.good, signYes+" ")
 		case pinpoint.RefusedAgain, pinpoint.RefusedElsewise:
-			b.put(th.bad, "✗ ")
+			b.put(th.bad, signNo+" ")
 		default:
-			b.put(th.warn, "! ")
+			b.put(th.warn, signTrouble+" ")
 		}
 		b.left(th.text, safe.Of(a.Way), 24)
 		if a.Status == 0 || a.Err != "" {
@@ -272,13 +272,13 @@ func status(n int) string {
 func (l *lab) sign(th *theme, s *pinpoint.Step) (string, style) {
 	switch s.Class {
 	case pinpoint.Sending:
-		return "…", th.warn
+		return signMore, th.warn
 	case pinpoint.WasAccepted:
-		return "✓", th.good
+		return signYes, th.good
 	case pinpoint.RefusedAgain:
-		return "✗", th.bad
+		return signNo, th.bad
 	}
-	return "!", th.warn
+	return signTrouble, th.warn
 }
 
 // below is what follows from the table so far.
@@ -312,7 +312,7 @@ func (l *lab) below(th *theme, w int, all bool) []string {
 				b.put(th.muted, name)
 			}
 			if i == 2 {
-				out = append(out, b.to(12).put(th.muted, "…").end())
+				out = append(out, b.to(12).put(th.muted, signMore).end())
 				break
 			}
 			out = append(out, b.to(12).text(s, t).end())

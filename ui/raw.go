@@ -261,16 +261,16 @@ func (e *editor) rawState(th *theme, w int) string {
 	l := row(w).gap(1)
 	g := e.form.copy()
 	if err := g.reads(e.raw.s, e.answers); err != nil {
-		return l.put(th.bad, "✗ ").text(th.warn, safe.Of(err.Error())).end()
+		return l.put(th.bad, signNo+" ").text(th.warn, safe.Of(err.Error())).end()
 	}
-	l.put(th.good, "✓ head")
+	l.put(th.good, signYes+" head")
 	if data := g.content(); len(data) > 0 {
 		l.gap(2).text(th.muted, safe.Of("body "+size(int64(len(data)))))
 		if media, _ := decode.ParseMediaType(g.media()); decode.IsJSON(media) {
 			if _, err := decode.ParseJSON(data); err != nil {
-				l.gap(2).put(th.bad, "✗ ").text(th.warn, safe.Of("no valid JSON: "+err.Error()))
+				l.gap(2).put(th.bad, signNo+" ").text(th.warn, safe.Of("no valid JSON: "+err.Error()))
 			} else {
-				l.gap(2).put(th.good, "✓ JSON")
+				l.gap(2).put(th.good, signYes+" JSON")
 			}
 		}
 		if !g.asText {
@@ -284,7 +284,7 @@ func (e *editor) rawState(th *theme, w int) string {
 	}
 	for i := range g.heads {
 		if old := expired(g.heads[i].name.s, g.heads[i].value.s, e.now); old != "" && !g.heads[i].off {
-			l.gap(2).text(th.warn, safe.Join(safe.Of("! "), safe.Of(g.heads[i].name.s), safe.Of(" "+old)))
+			l.gap(2).text(th.warn, safe.Join(safe.Of(signTrouble+" "), safe.Of(g.heads[i].name.s), safe.Of(" "+old)))
 		}
 	}
 	return l.end()

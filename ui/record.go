@@ -195,7 +195,7 @@ func (c *commentBox) key(m *model, name, text string) tea.Cmd {
 
 func (c *commentBox) view(th *theme, w, h int) []string {
 	w = min(w, 76)
-	l := row(w).on(th.field).put(th.key, "› ")
+	l := row(w).on(th.field).put(th.key, signCursor+" ")
 	c.in.draw(th, l, th.bright, w-2, true)
 	return []string{l.end(), row(w).on(th.box).end(), row(w).on(th.box).text(th.muted, safe.Of("beside #"+id(c.id)+"   ")).put(th.key, "enter ").put(th.muted, "keep   ").put(th.key, "esc ").put(th.muted, "back   an empty one is taken away").end()}
 }

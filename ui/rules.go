@@ -137,11 +137,11 @@ func (b *rulesBox) row(th *theme, w, i int) string {
 	r := &b.rules[i]
 	base, sign := th.box, words("  ")
 	if i == b.cur {
-		base, sign = th.cursor, "› "
+		base, sign = th.cursor, signCursor+" "
 	}
-	s, dot, ds := th.text, words("● "), th.good
+	s, dot, ds := th.text, words(signOn+" "), th.good
 	if r.Disabled {
-		s, dot, ds = th.faint, "○ ", th.muted
+		s, dot, ds = th.faint, signOff+" ", th.muted
 	}
 	l := row(w).on(base).put(th.key, sign).put(ds, dot)
 	name := w * 4 / 10

@@ -73,9 +73,9 @@ func (b *ruleBox) key(m *model, name, text string) tea.Cmd {
 
 func (b *ruleBox) view(th *theme, w, h int) []string {
 	w = min(w, 90)
-	sign, ss, s, said := words("✓ "), th.good, th.text, ""
+	sign, ss, s, said := words(signYes+" "), th.good, th.text, ""
 	if b.err != nil {
-		sign, ss, s, said = "✗ ", th.bad, th.warn, b.err.Error()
+		sign, ss, s, said = signNo+" ", th.bad, th.warn, b.err.Error()
 	} else {
 		said = b.rule.Does()
 	}

@@ -50,7 +50,7 @@ func (s *sortMenu) view(th *theme, w, _ int) []string {
 	for i, x := range sorts {
 		base, sign := th.box, words("  ")
 		if i == s.cur {
-			base, sign = th.cursor, "› "
+			base, sign = th.cursor, signCursor+" "
 		}
 		out = append(out, row(w).on(base).put(th.key, sign).put(th.key, x.key).gap(2).put(th.text, x.name).end())
 	}
@@ -60,9 +60,9 @@ func (s *sortMenu) view(th *theme, w, _ int) []string {
 // sign is an arrow in the direction of the order.
 func (s sorting) sign() words {
 	if s.down {
-		return "↓"
+		return signFalling
 	}
-	return "↑"
+	return signRising
 }
 
 // note is what the filter's row says of the order.

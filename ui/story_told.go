@@ -21,14 +21,14 @@ func (s *stories) told(th *theme, r *session.Row, folded bool) (style, safe.Text
 	case ok && st.to != 0 && st.kind == preflight:
 		return th.muted, safe.Of("preflight of " + id(st.to))
 	case ok && st.to != 0 && st.as != "":
-		return th.muted, safe.Of("→ " + id(st.to) + ", as " + st.as)
+		return th.muted, safe.Of(signTo + " " + id(st.to) + ", as " + st.as)
 	case ok && st.to != 0:
-		return th.muted, safe.Of("→ " + id(st.to))
+		return th.muted, safe.Of(signTo + " " + id(st.to))
 	case ok && st.kind == preflight && st.denied != "":
 		if r.Refused() {
 			return th.bad, safe.Join(safe.Of(st.method), safe.Of(" never came"))
 		}
-		return th.bad, safe.Join(safe.Of("✗ preflight: "), safe.Of(st.method), safe.Of(" never came"))
+		return th.bad, safe.Join(safe.Of(signNo+" preflight: "), safe.Of(st.method), safe.Of(" never came"))
 	case ok && st.kind == preflight:
 		return th.warn, safe.Join(safe.Of("preflight: "), safe.Of(st.method), safe.Of(" never came"))
 	}
@@ -105,7 +105,7 @@ func tell(th *theme, p *writer, d *dossier, v *veil) {
 		r := v.row(&c.row)
 		sign := words("  ")
 		if r.ID == d.row.ID {
-			sign = "› "
+			sign = signCursor + " "
 		}
 		status, ss := statusText(th, r)
 		head := []piece{lit(th.key, sign), said(th.accent, "#"+id(r.ID)+" ")}

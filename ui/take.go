@@ -62,7 +62,7 @@ func (t *takeBox) view(th *theme, w, h int) []string {
 		ch := t.veil.change(t.changes[i])
 		base, sign := th.box, words("  ")
 		if i == t.cur {
-			base, sign = th.cursor, "› "
+			base, sign = th.cursor, signCursor+" "
 		}
 		after, s := value(th, ch.After, th.good)
 		out = append(out, row(w).on(base).put(th.key, sign).left(th.text, safe.Of(string(ch.Part)), 12).left(th.accent, safe.Of(ch.Name), 26).text(s, after).end())

@@ -213,7 +213,7 @@ func attemptsDoc(th *theme, d *dossier, w, cur int, focused bool) pieces {
 		t := try{id: r.ID, status: r.Status, took: r.Duration, err: r.Err, done: ended(r)}
 		sign := words(" ")
 		if i == cur && focused {
-			sign = "›"
+			sign = signCursor
 		}
 		p.add(append([]piece{lit(th.key, sign)}, attempt(th, i+1, &t, d.row.Status)...)...)
 	}

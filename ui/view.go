@@ -134,16 +134,16 @@ func (m *model) header(w int) string {
 	case m.o.Listen != "":
 		on, omitted := m.paused()
 		if on {
-			l.put(th.warn, "‖ ")
+			l.put(th.warn, signHeld+" ")
 		} else {
-			l.put(th.good, "● ")
+			l.put(th.good, signOn+" ")
 		}
 		l.text(th.text, safe.Of(m.o.Listen))
 		if on {
 			l.gap(2).put(th.warn, "paused").text(th.warn, safe.Of(", "+count(omitted)+" not recorded")).gap(1).put(th.key, keyOf(pauseCapture)).put(th.muted, " goes on")
 		}
 	default:
-		l.put(th.muted, "○ saved session")
+		l.put(th.muted, signOff+" saved session")
 	}
 	l.gap(3)
 	right := m.session()
@@ -189,10 +189,10 @@ func (m *model) header(w int) string {
 		l.gap(3).text(th.warn, safe.Of(plural(int64(n), "rule"))).put(th.muted, " on")
 	}
 	if m.stats.NotKept > 0 {
-		l.gap(3).text(th.bad, safe.Of("! "+count(int64(m.stats.NotKept))+" not kept"))
+		l.gap(3).text(th.bad, safe.Of(signTrouble+" "+count(int64(m.stats.NotKept))+" not kept"))
 	}
 	if m.stats.Err != "" {
-		l.gap(3).text(th.bad, safe.Join(safe.Of("! disk: "), safe.Of(m.stats.Err)))
+		l.gap(3).text(th.bad, safe.Join(safe.Of(signTrouble+" disk: "), safe.Of(m.stats.Err)))
 	}
 	total := 0
 	for _, p := range right {
@@ -238,9 +238,9 @@ func (m *model) footer(w int) string {
 	l := row(w)
 	m.foot = m.foot[:0]
 	if m.toast.shown(m.now) {
-		s, sign := th.good, words("✓ ")
+		s, sign := th.good, words(signYes+" ")
 		if !m.toast.good {
-			s, sign = th.warn, "! "
+			s, sign = th.warn, signTrouble+" "
 		}
 		return l.put(s, sign).text(s, safe.Of(m.toast.text)).end()
 	}

@@ -222,7 +222,7 @@ func where(w string) (string, string) {
 	return place, name
 }
 
-var checkMarks = map[inspect.State]words{inspect.OK: "✓", inspect.Suspect: "✗", inspect.Unknown: "?", inspect.NotApplicable: "·"}
+var checkMarks = map[inspect.State]words{inspect.OK: signYes, inspect.Suspect: signNo, inspect.Unknown: signUnknown, inspect.NotApplicable: signNotAsked}
 
 func checkStyle(th *theme, s inspect.State) style {
 	switch s {
