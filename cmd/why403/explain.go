@@ -59,6 +59,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 				return err
 			}
 			var all []inspect.Explained
+			var own ownAnswers
 			for _, name := range files {
 				if name, err = sessionName(name); err != nil {
 					return err
@@ -73,6 +74,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 						if !reveal && f.Status() >= 400 {
 							mask.Learn(f)
 						}
+						own.take(f)
 						return yield(f)
 					})
 				}, o, func(e inspect.Explained) error {
@@ -89,6 +91,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 			if err := write(std.out, all); err != nil {
 				return failed(fmt.Errorf("write the report: %w", err), "check where standard output goes to")
 			}
+			own.print(std.err, mask)
 			for i := range all {
 				if all[i].Refused {
 					return errRefused

@@ -25,19 +25,25 @@ const (
 type refusals struct {
 	rows    []session.Row // the first of them
 	count   int
+	own     ownAnswers
 	session string // file
 	kept    bool   // the file is still there
 }
 
+// add takes down what is worth a line of a flow that has ended.
 func (r *refusals) add(row session.Row) {
+	if !row.Refused() {
+		r.own.suspect(&row)
+		return
+	}
 	if r.count++; len(r.rows) < maxTold {
 		r.rows = append(r.rows, row)
 	}
 }
 
-// print tells each refusal in a line, and how to look closer; nothing if there was none.
+// print tells each refusal in a line, what we answered ourselves, and how to look closer; nothing if there was neither.
 func (r *refusals) print(w io.Writer) {
-	if r.count == 0 {
+	if r.count == 0 && len(r.own.all) == 0 {
 		return
 	}
 	mask := redact.New() // these lines end up in the logs of build servers
@@ -52,6 +58,7 @@ func (r *refusals) print(w io.Writer) {
 	if more := r.count - len(r.rows); more > 0 {
 		fmt.Fprintf(w, "why403: and %d more\n", more)
 	}
+	r.own.print(w, mask)
 	if r.kept {
 		fmt.Fprintf(w, "why403: look closer: why403 open %[1]s, or why403 explain %[1]s\n", shortName(r.session))
 	}
@@ -75,9 +82,7 @@ func (t *tally) add(row session.Row) {
 		t.known = map[flow.ID]bool{}
 	}
 	t.known[row.ID] = true
-	if row.Refused() {
-		t.refusals.add(row)
-	}
+	t.refusals.add(row)
 	if t.more != nil {
 		close(t.more)
 		t.more = nil
@@ -156,10 +161,11 @@ func refusedSince(ctx context.Context, path string, begin flow.ID) (r refusals) 
 		}
 	}
 	for id := begin + 1; id <= store.Last(); id++ {
-		if row, there := latest[id]; there && row.Refused() {
+		if row, there := latest[id]; there {
 			r.add(row)
 		}
 	}
+	r.own.look(ctx, store)
 	return r
 }
 

@@ -33,8 +33,9 @@ by a proxy of this command's own, with a certificate authority that lives in
 memory and ends with it.
 
 The command has the terminal, the signals and the last word: its exit status is
-this one's. At the end each refused request is told in a line on standard error;
-nothing is said when there was none.`,
+this one's. At the end each refused request is told in a line on standard error,
+and each answer that is why403's own, because the server could not be reached or
+its certificate is not trusted; nothing is said when there was none.`,
 		Example: `why403 run -- npm test
 why403 run --fail-on-refused -- python app.py
 why403 run -- curl -d @order.json https://api.example/orders`,
@@ -211,6 +212,7 @@ func (r *runner) own(ctx context.Context) (exit launch.Exit, told refusals, err 
 		err = e
 	}
 	told = seen.refusals
+	told.own.look(ctx, s.store)
 	told.session, told.kept = s.store.Stats().Path, o.session != "none"
 	if o.session == "" && s.store.Last() == 0 { // nothing was sent: nobody wants to find that later
 		s.close()

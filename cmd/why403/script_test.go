@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -58,10 +59,19 @@ func startRefusing(t *testing.T) string {
 	return "http://app.localhost:" + port
 }
 
+// startUntrusted gives the URL of a server with a certificate that nobody knows.
+func startUntrusted(t *testing.T) string {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
 // TestScripts runs the real command in a home of its own: each script is a
 // story in testdata/script.
 func TestScripts(t *testing.T) {
-	server := startRefusing(t)
+	server, untrusted := startRefusing(t), startUntrusted(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -72,6 +82,7 @@ func TestScripts(t *testing.T) {
 			}
 			env.Setenv("TERM", "xterm-256color")
 			env.Setenv("SERVER", server)
+			env.Setenv("UNTRUSTED", strings.Replace(untrusted, "127.0.0.1", "app.localhost", 1))
 			env.Setenv("DIRECT", strings.Replace(server, "app.localhost", "127.0.0.1", 1))
 			return os.MkdirAll(env.WorkDir+"/home", 0o700)
 		},
