@@ -11,7 +11,7 @@ import (
 	"github.com/why403/why403/flow/session"
 )
 
-// Rows reach the screen in batches, at most one in batchEvery, of at most batchMax.
+// Rows reach the screen in batches, at most one in batchEvery (see pace), of at most batchMax.
 const (
 	batchEvery = 33 * time.Millisecond
 	batchMax   = 2048
@@ -66,10 +66,10 @@ func (m *model) listen() tea.Cmd {
 }
 
 // later is listen after the pause between two batches.
-func (m *model) later() tea.Cmd {
+func (m *model) later(pause time.Duration) tea.Cmd {
 	next, ctx := m.listen(), m.ctx
 	return m.crew.cmd(func() tea.Msg {
-		t := time.NewTimer(batchEvery)
+		t := time.NewTimer(pause)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -118,7 +118,7 @@ func (m *model) rowsCame(b rowsMsg) tea.Cmd {
 	m.list.add(b.rows, b.last, m.now)
 	m.list.trim()
 	m.stats = b.stats
-	return tea.Batch(m.later(), m.tryDeep(b.rows), m.foldArrived(b.rows))
+	return tea.Batch(m.later(m.pace.next(len(b.rows))), m.tryDeep(b.rows), m.foldArrived(b.rows))
 }
 
 // note keeps what rows say about each other.
@@ -235,6 +235,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 		}
 		d.request = messageDoc(th, show, show.Request, raw)
 		d.answer = messageDoc(th, show, show.Response, raw)
+		d.pointOut(d.request, d.answer)
 		d.messages = gather(ctx, o.Feed, d.flow, known)
 		d.story = stories.chain(ctx, o.Feed, &d.row, now)
 		return msg

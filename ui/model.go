@@ -57,6 +57,7 @@ type model struct {
 	mouse    bool
 	rev      session.Rev
 	firstRev session.Rev
+	pace     pace
 
 	// versions of what is asked for
 	fetching  bool      // a page is being read
@@ -295,14 +296,14 @@ func (m *model) stale(id flow.ID) bool {
 // rushing reports whether the newest flow, which is followed, was another one a moment ago: then its
 // row is enough until it stays.
 func (m *model) rushing() bool {
-	return m.list.follow && m.rev != m.firstRev && m.now.Sub(m.curSince) < 4*batchEvery
+	return m.list.follow && m.rev != m.firstRev && m.now.Sub(m.curSince) < m.pace.rest()
 }
 
 // pulse is how often something on the screen changes with time alone; 0: nothing does.
 func (m *model) pulse() time.Duration {
 	switch {
 	case m.inspector.d == nil && m.rushing():
-		return 4 * batchEvery
+		return m.pace.rest()
 	case m.stats.Live > 0 || m.running > 0 || len(m.held) > 0:
 		return 200 * time.Millisecond
 	case m.toast.shown(m.now):
