@@ -294,8 +294,7 @@ func (c *Case) csrfPatch(t csrfState) []flow.Change {
 	if cookie.name == "" {
 		if ck, ok := c.newestCookie(t); ok {
 			cookie = ck
-			all := strings.TrimPrefix(c.header("Cookie")+"; "+ck.name+"="+ck.value, "; ")
-			patch = append(patch, setHeader(c.req(), "Cookie", all))
+			patch = append(patch, flow.Change{Part: flow.InCookie, Name: ck.name, After: str(ck.value)})
 		}
 	}
 	switch {
@@ -313,13 +312,30 @@ func (c *Case) csrfPatch(t csrfState) []flow.Change {
 			value = t.expected.value // of the same session, or of none
 		} else if t.expected.value != "" && c.okReq().Header.Has(t.expected.name) {
 			// Another session: its cookie and its token belong together.
-			return []flow.Change{setHeader(c.req(), "Cookie", c.okReq().Header.Get("Cookie")), setHeader(c.req(), t.expected.name, t.expected.value)}
+			return append(c.acceptedCookies(), setHeader(c.req(), t.expected.name, t.expected.value))
 		}
 	}
 	if value == "" || value == t.token.value {
 		return nil
 	}
 	return append(patch, setHeader(c.req(), header, value))
+}
+
+// acceptedCookies are the changes that give the request the cookies of the accepted one, one by one.
+func (c *Case) acceptedCookies() []flow.Change {
+	var patch []flow.Change
+	for _, ck := range cookies(c.okReq()) {
+		mine, there := cookieNamed(c.req(), ck.name)
+		ch := flow.Change{Part: flow.InCookie, Name: ck.name, After: str(ck.value)}
+		if there && mine == ck.value {
+			continue
+		}
+		if there {
+			ch.Before = str(mine)
+		}
+		patch = append(patch, ch)
+	}
+	return patch
 }
 
 // csrfFieldPatch corrects the token where it was sent: in a field of the body.
