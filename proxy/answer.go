@@ -14,6 +14,10 @@ import (
 // value is a wire.Reason.
 const Mark = "X-Why403"
 
+// Last is the field of the help page, where clients need no login, that has the
+// ID of the newest flow that came in: who waits for what it has sent to be recorded asks for it.
+const Last = "X-Why403-Last"
+
 // answer is a whole response of our own. It always ends the connection.
 type answer struct {
 	status int
@@ -23,6 +27,7 @@ type answer struct {
 
 	challenge string // of Proxy-Authenticate; "": there is none
 	file      string // name under which the body is to be saved; "": it is to be shown
+	last      string // of Last; "": that is not told
 }
 
 // refusal is an answer that says what went wrong and what to do next.
@@ -46,6 +51,9 @@ func (a *answer) header() flow.Header {
 	}
 	if a.file != "" {
 		h.Add("Content-Disposition", `attachment; filename="`+a.file+`"`)
+	}
+	if a.last != "" {
+		h.Add(Last, a.last)
 	}
 	h.Add("Cache-Control", "no-store")
 	h.Add("X-Content-Type-Options", "nosniff")

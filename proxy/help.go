@@ -27,6 +27,9 @@ func (c *client) answerOwn(x *exchange) bool {
 	}
 	a := &answer{status: http.StatusOK, reason: helpReason}
 	a.kind, a.body = helpPage(c.facts.Local, c.s.locked(), strings.Contains(q.Header.Get("Accept"), "text/html"))
+	if !c.s.locked() {
+		a.last = fmt.Sprint(c.s.rec.last.Load())
+	}
 	c.conn.Write(a.bytes(q.Method))
 	c.linger()
 	return false

@@ -16,6 +16,7 @@ type recorder struct {
 	to      Recorder
 	paused  atomic.Bool
 	omitted atomic.Int64
+	last    atomic.Int64 // newest ID that was given
 }
 
 // Begin implements Recorder.
@@ -24,7 +25,13 @@ func (r *recorder) Begin(f *flow.Flow) flow.ID {
 		r.omitted.Add(1)
 		return 0
 	}
-	return r.to.Begin(f)
+	id := r.to.Begin(f)
+	for {
+		last := r.last.Load()
+		if int64(id) <= last || r.last.CompareAndSwap(last, int64(id)) {
+			return id
+		}
+	}
 }
 
 // Append implements Recorder.

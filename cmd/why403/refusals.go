@@ -16,9 +16,6 @@ import (
 const (
 	maxTold  = 20              // refusals that get a line
 	settling = 3 * time.Second // for the last exchanges to be on disk and explained
-	// otherWrites is how long another process may take to have the last exchange
-	// on disk: it writes in batches, of 20 ms each.
-	otherWrites = 60 * time.Millisecond
 )
 
 // refusals are those of a run.
@@ -112,25 +109,11 @@ func (t *tally) wait(ctx context.Context, store *session.Store) {
 	}
 }
 
-// lastFlow is the last flow of a session that another process writes, 0 if it cannot be read.
-func lastFlow(path string) flow.ID {
-	store, err := session.Open(path, session.Options{})
-	if err != nil {
-		return 0
-	}
-	defer store.Close()
-	return store.Last()
-}
-
-// refusedSince finds the refusals after a flow in a session that another
-// process writes, when it has explained them. Of what others send meanwhile it knows nothing.
-func refusedSince(ctx context.Context, path string, begin flow.ID) (r refusals) {
-	ctx, cancel := context.WithTimeout(ctx, settling)
+// refusedSince finds the refusals after the flow begin, up to last, in a session that another
+// process writes, when it has explained them. What others send meanwhile it does not tell apart.
+func refusedSince(ctx context.Context, path string, begin, last flow.ID) (r refusals) {
+	waiting, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
-	select {
-	case <-time.After(otherWrites):
-	case <-ctx.Done():
-	}
 	store, err := session.Open(path, session.Options{})
 	if err != nil {
 		return r
@@ -143,7 +126,7 @@ func refusedSince(ctx context.Context, path string, begin flow.ID) (r refusals) 
 		for {
 			rows, next := store.Since(rev, 500)
 			for _, row := range rows {
-				if row.ID > begin {
+				if begin < row.ID && row.ID <= last {
 					latest[row.ID] = row
 				}
 			}
@@ -152,15 +135,16 @@ func refusedSince(ctx context.Context, path string, begin flow.ID) (r refusals) 
 			}
 			rev = next
 		}
-		if !open(latest) || ctx.Err() != nil {
+		// What is not there is not on disk yet: it is written in batches. (Deleted it may be, too.)
+		if len(latest) == int(last-begin) && !open(latest) || waiting.Err() != nil {
 			break
 		}
 		select {
 		case <-changed:
-		case <-ctx.Done():
+		case <-waiting.Done():
 		}
 	}
-	for id := begin + 1; id <= store.Last(); id++ {
+	for id := begin + 1; id <= last; id++ {
 		if row, there := latest[id]; there {
 			r.add(row)
 		}

@@ -240,12 +240,14 @@ func (r *runner) joined(ctx context.Context, running launch.Instance) (exit laun
 	if err := seat.Announce(launch.Instance{Kind: "run", Started: time.Now()}); err != nil {
 		return exit, told, err
 	}
-	begin := lastFlow(running.Session)
+	begin, _ := running.Last(ctx)
 	exit, err = r.start(ctx, seat, r.kit.options(running.Addresses[0], ca, running.Session))
 	if err != nil {
 		return exit, told, err
 	}
-	told = refusedSince(ctx, running.Session, begin)
+	if last, ok := running.Last(ctx); ok && last > begin {
+		told = refusedSince(ctx, running.Session, begin, last)
+	}
 	told.session, told.kept = running.Session, true
 	return exit, told, nil
 }

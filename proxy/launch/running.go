@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
+	"github.com/why403/why403/flow"
 	"github.com/why403/why403/proxy"
 )
 
@@ -22,15 +24,17 @@ func Running(ctx context.Context, dirs ...string) (Instance, bool) {
 			continue
 		}
 		if i.Kind == "screen" || i.Kind == "capture" {
-			if Answers(ctx, i.Addresses[0]) {
+			if _, ok := i.Last(ctx); ok {
 				return i, true
 			}
 		} else if second == nil {
 			second = &i
 		}
 	}
-	if second != nil && Answers(ctx, second.Addresses[0]) {
-		return *second, true
+	if second != nil {
+		if _, ok := second.Last(ctx); ok {
+			return *second, true
+		}
 	}
 	return Instance{}, false
 }
@@ -40,19 +44,29 @@ func (i Instance) Joinable() bool {
 	return len(i.Addresses) > 0 && !i.Reverse && !i.Login && i.CA != ""
 }
 
+// Last asks a proxy for the ID of the newest flow that came in, 0 for none.
+// False: no proxy of ours answers at its address that tells.
+func (i Instance) Last(ctx context.Context) (flow.ID, bool) {
+	last, err := strconv.ParseInt(ask(ctx, i.Addresses[0]).Get(proxy.Last), 10, 64)
+	return flow.ID(last), err == nil
+}
+
 // Answers reports whether a proxy of ours answers on addr: it marks its help page.
-func Answers(ctx context.Context, addr string) bool {
+func Answers(ctx context.Context, addr string) bool { return ask(ctx, addr).Get(proxy.Mark) != "" }
+
+// ask gets the head of the help page at addr, nil if there is none.
+func ask(ctx context.Context, addr string) http.Header {
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, "http://"+addr+"/", nil)
 	if err != nil {
-		return false
+		return nil
 	}
 	t := &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{}).DialContext}
 	res, err := t.RoundTrip(req)
 	if err != nil {
-		return false
+		return nil
 	}
 	_ = res.Body.Close()
-	return res.Header.Get(proxy.Mark) != ""
+	return res.Header
 }

@@ -183,7 +183,10 @@ func TestAFolderOfSomebodyElseIsRefused(t *testing.T) {
 }
 
 func TestRunningWantsAnAnswerOfOurs(t *testing.T) {
-	ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Why403", "help") }))
+	ours := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Why403", "help")
+		w.Header().Set("X-Why403-Last", "7")
+	}))
 	defer ours.Close()
 	other := httptest.NewServer(http.NotFoundHandler())
 	defer other.Close()
@@ -216,8 +219,15 @@ func TestRunningWantsAnAnswerOfOurs(t *testing.T) {
 			if err := s.Announce(c.i); err != nil {
 				t.Fatal(err)
 			}
-			if _, ok := Running(t.Context(), dir); ok != c.want {
+			i, ok := Running(t.Context(), dir)
+			if ok != c.want {
 				t.Errorf("running: %v, want %v", ok, c.want)
+			}
+			if !ok {
+				return
+			}
+			if last, told := i.Last(t.Context()); !told || last != 7 {
+				t.Errorf("its newest flow: %d, %v", last, told)
 			}
 		})
 	}
