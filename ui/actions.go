@@ -46,9 +46,13 @@ func (m *model) do(a action) tea.Cmd {
 		s := &m.inspector.search
 		s.open, s.row = true, -1
 	case nextHit:
-		m.seekText(m.inspector.search.row+1, true)
+		if len(m.inspector.texts()) > 0 || !m.nextCite(true) {
+			m.seekText(m.inspector.search.row+1, true)
+		}
 	case prevHit:
-		m.seekText(m.inspector.search.row-1, false)
+		if len(m.inspector.texts()) > 0 || !m.nextCite(false) {
+			m.seekText(m.inspector.search.row-1, false)
+		}
 	case presetAll, presetRefused, presetPost403:
 		return m.setFilter(presets[a-presetAll].expr)
 	case pick:
@@ -193,6 +197,9 @@ func (m *model) enter() tea.Cmd {
 	}
 	switch m.inspector.tab {
 	case tabWhy:
+		if cmd, ok := m.follow(); ok {
+			return cmd
+		}
 		m.inspector.toggleChecks()
 	case tabDiff:
 		return m.replayTicked()
@@ -236,6 +243,8 @@ func (m *model) goBack() tea.Cmd {
 		m.inspector.search = search{row: -1}
 	case m.focus == inInspector && m.dropPath():
 	case m.focus == inInspector && m.inspector.closeMessage():
+	case m.focus == inInspector && m.inspector.jumped:
+		m.inspector.tab, m.inspector.jumped, m.inspector.wanted = tabWhy, false, 0
 	case m.focus == inInspector:
 		m.opened, m.focus = false, inList
 		m.arrange()

@@ -72,7 +72,7 @@ func render(th *theme, m *flow.Message, data []byte, raw bool) []document {
 		}
 	case decode.IsForm(media):
 		if pairs := decode.Form(data); len(pairs) > 0 && isText(data) {
-			return []document{wrapped{pairRows(th, pairs)}}
+			return []document{&wrapped{list: pairRows(th, pairs)}}
 		}
 	case decode.IsMultipart(media):
 		_, params := decode.MediaType(m.Header)
@@ -146,7 +146,8 @@ type textDoc struct {
 	lastLine int
 	lastRows [][]piece
 	folds    folds
-	deep     int // see deepest; -1: not known
+	deep     int         // see deepest; -1: not known
+	spans    []citedSpan // what is quoted, as offsets in data
 }
 
 func newTextDoc(data []byte, json bool) *textDoc {
@@ -216,21 +217,30 @@ func (d *textDoc) draw(th *theme, i int, l *line) {
 		text := d.line(at)
 		if len(text) > colourLimit && simple(text) {
 			k := (i - int(d.first[at])) * d.w
-			l.text(th.text, safe.Bytes(text[k:min(len(text), k+d.w)]))
+			part := []piece{{th.text, safe.Bytes(text[k:min(len(text), k+d.w)])}}
+			for _, s := range d.spans {
+				off := int(d.start[d.source(at)]) + k
+				part = restyle(part, s.from-off, s.to-off, th.cited)
+			}
+			for _, p := range part {
+				l.text(p.style, p.text)
+			}
 			return
 		}
+		var ps []piece
 		switch {
 		case len(text) > colourLimit:
-			d.lastRows = fold([]piece{{th.text, safe.Bytes(untab(text))}}, d.w)
+			ps = []piece{{th.text, safe.Bytes(untab(text))}}
 		case d.json && bytes.HasPrefix(text, []byte("$")): // no line of JSON begins so
-			d.lastRows = fold(pathPieces(th, text), d.w)
+			ps = pathPieces(th, text)
 		case d.json:
-			d.lastRows = fold(jsonPieces(th, text), d.w)
+			ps = jsonPieces(th, text)
 		case d.markup:
-			d.lastRows = fold(markupPieces(th, text), d.w)
+			ps = markupPieces(th, text)
 		default:
-			d.lastRows = fold([]piece{{th.text, safe.Bytes(untab(text))}}, d.w)
+			ps = []piece{{th.text, safe.Bytes(untab(text))}}
 		}
+		d.lastRows = fold(d.pointOut(th, at, ps), d.w)
 		d.lastLine = at
 	}
 	if k := i - int(d.first[at]); k < len(d.lastRows) {

@@ -235,6 +235,7 @@ func (m *model) load(id flow.ID) tea.Cmd {
 		}
 		d.request = messageDoc(th, show, show.Request, raw)
 		d.answer = messageDoc(th, show, show.Response, raw)
+		d.pointOut(d.request, d.answer)
 		d.messages = gather(ctx, o.Feed, d.flow, known)
 		d.story = stories.chain(ctx, o.Feed, &d.row, now)
 		return msg

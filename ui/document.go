@@ -31,6 +31,7 @@ func (p pieces) draw(_ *theme, i int, l *line) {
 type writer struct {
 	out pieces
 	w   int
+	to  map[int]target // where rows lead to
 }
 
 // add ends a row.
@@ -92,9 +93,12 @@ func (s *sequence) draw(th *theme, i int, l *line) {
 }
 
 // wrapped is pieces whose rows are folded to the width of the screen.
-type wrapped struct{ list pieces }
+type wrapped struct {
+	list  pieces
+	spans map[int][]citedSpan // what is quoted, in cells of a row of list
+}
 
-func (d wrapped) rows(w int) int {
+func (d *wrapped) rows(w int) int {
 	n := 0
 	for _, r := range d.list {
 		n += len(fold(r, w))
@@ -102,8 +106,11 @@ func (d wrapped) rows(w int) int {
 	return n
 }
 
-func (d wrapped) draw(_ *theme, i int, l *line) {
-	for _, r := range d.list {
+func (d *wrapped) draw(th *theme, i int, l *line) {
+	for k, r := range d.list {
+		for _, s := range d.spans[k] {
+			r = restyle(r, s.from, s.to, th.cited)
+		}
 		rows := fold(r, l.max)
 		if i < len(rows) {
 			for _, x := range rows[i] {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"sort"
 	"strconv"
+
+	tea "charm.land/bubbletea/v2"
 )
 
 // unfolded is the depth at which everything is shown.
@@ -316,10 +318,14 @@ func (m *model) unfoldHere() {
 }
 
 // clicked puts the cursor on row i of the open tab, and opens or closes what begins there.
-func (m *model) clicked(i int) {
+func (m *model) clicked(i int) tea.Cmd {
 	v := &m.inspector
 	switch {
 	case i >= v.rows:
+	case v.tab == tabWhy:
+		v.line[v.tab] = i
+		cmd, _ := m.follow()
+		return cmd
 	case v.lined():
 		v.line[v.tab] = i
 		m.unfoldHere()
@@ -331,6 +337,7 @@ func (m *model) clicked(i int) {
 			v.messages.move(s, int(s.first+n-v.messages.cur))
 		}
 	}
+	return nil
 }
 
 const onlyBodies = "only JSON, XML and HTML bodies are folded"

@@ -82,9 +82,12 @@ type inspector struct {
 	off    [tabCount]int
 	line   [tabCount]int // row of the cursor in the tabs that have one, see lined
 	path   pathFilter
-	checks bool // the checklist is open
-	raw    bool // bodies as sent
-	fold   int  // depth at which JSON is folded, see folds
+	leads  map[int]target // where rows of the tab Why lead to, as it was drawn last
+	jumped bool           // the open tab was gone to from such a row
+	wanted int            // number of the quotation to go to, from 1, once it is there; 0: none
+	checks bool           // the checklist is open
+	raw    bool           // bodies as sent
+	fold   int            // depth at which JSON is folded, see folds
 	diff   diffMode
 	nums   bool // lines of bodies have their numbers before them
 	search search
@@ -103,6 +106,7 @@ func (v *inspector) show(id flow.ID) {
 		return
 	}
 	v.id, v.d, v.checks, v.try = id, nil, false, 0
+	v.leads, v.jumped, v.wanted = nil, false, 0
 	if v.tab == tabMessages && v.messages.otherwise == tabWhy { // it was not a person who turned there
 		v.tab = tabWhy
 	}
@@ -114,7 +118,7 @@ func (v *inspector) show(id flow.ID) {
 func (v *inspector) load(d *dossier) {
 	if v.d != nil && v.d.row.ID == d.row.ID && len(v.d.compare.changes) == len(d.compare.changes) {
 		d.compare.cur, d.compare.ticked = v.d.compare.cur, v.d.compare.ticked
-		if v.d.raw == d.raw && v.d.row.State == d.row.State {
+		if v.d.raw == d.raw && v.d.row.State == d.row.State && (v.d.exp == nil) == (d.exp == nil) {
 			d.full = v.d.full
 			if d.full[session.RequestSide] {
 				d.request = v.d.request
@@ -141,6 +145,7 @@ func (v *inspector) has(t tab) bool {
 
 // turn goes to another tab.
 func (v *inspector) turn(by int) {
+	v.jumped, v.wanted = false, 0
 	for {
 		v.tab = tab((int(v.tab) + by + int(tabCount)) % int(tabCount))
 		if v.has(v.tab) {
@@ -167,16 +172,20 @@ func (v *inspector) scroll(by int) {
 		v.moveLine(by)
 		return
 	}
+	if v.tab == tabWhy && (by == 1 || by == -1) && v.moveLead(by) {
+		return
+	}
 	v.off[v.tab] = max(0, min(v.off[v.tab]+by, v.rows-v.h))
 }
 
 // toggleChecks opens the checklist and scrolls to it, or closes it.
 func (v *inspector) toggleChecks() {
 	v.checks = !v.checks
-	v.off[tabWhy] = 0
+	v.off[tabWhy], v.line[tabWhy] = 0, 0
 	if v.checks {
 		const closed = 3 // rows of the closed checklist, the last of the tab
 		v.off[tabWhy] = max(0, v.rows-closed)
+		v.line[tabWhy] = v.off[tabWhy]
 	}
 }
 
@@ -194,6 +203,7 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 	if h := v.held; h != nil {
 		switch {
 		case v.tab == tabWhy:
+			v.leads = nil
 			return h.why(th, w, now)
 		case v.tab == tabRequest && h.Stage == filter.Requests, v.tab == tabResponse && h.Stage == filter.Responses:
 			return v.narrowed(th, h.message(th, v.veil, v.raw))
@@ -229,7 +239,9 @@ func (v *inspector) doc(th *theme, w int, focused bool, now time.Time, zone *tim
 		v.try = max(0, min(v.try, len(d.tries)-1))
 		return attemptsDoc(th, d, w, v.try, focused)
 	}
-	return whyDoc(th, d, v.veil, w, v.checks, now)
+	page := whyDoc(th, d, v.veil, w, v.checks, now)
+	v.leads = page.to
+	return page
 }
 
 // view draws h rows of w cells, the first with the tabs.
@@ -252,7 +264,7 @@ func (v *inspector) view(th *theme, w, h int, focused bool, now time.Time, zone 
 	v.line[v.tab] = max(0, min(v.line[v.tab], v.rows-1))
 	for i := *off; i < v.rows && len(out) < h; i++ {
 		l := row(inner)
-		if focused && i == v.line[v.tab] && v.lined() {
+		if focused && (i == v.line[v.tab] && v.lined() || v.tab == tabWhy && v.onLead(i)) {
 			l.on(th.cursor)
 		}
 		doc.draw(th, i, l)

@@ -102,7 +102,7 @@ func (v *inspector) narrowed(th *theme, doc document) document {
 			rows = append(rows, []piece{said(th.warn, note)})
 		}
 	}
-	return joined(wrapped{rows}, pieces{nil}, f.doc)
+	return joined(&wrapped{list: rows}, pieces{nil}, f.doc)
 }
 
 // counted is how many values were found.

@@ -69,7 +69,7 @@ func (s style) paints() bool {
 	case "4", "7", "1;4", "1;7":
 		return true
 	}
-	return strings.Contains(string(s), "48;")
+	return strings.HasPrefix(string(s), "4;") || strings.HasPrefix(string(s), "1;4;") || strings.Contains(string(s), "48;")
 }
 
 // gap draws n spaces.

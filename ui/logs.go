@@ -98,10 +98,11 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // logsDoc is the tab Logs: one time line of what client, proxy and servers' logs say.
-func logsDoc(th *theme, d *dossier, w int, zone *time.Location) pieces {
+func logsDoc(th *theme, d *dossier, w int, zone *time.Location) linked {
 	p := &writer{w: w}
+	lines := map[string]int{}
 	if !d.hasLogs() {
-		return p.out
+		return linked{pieces: p.out}
 	}
 	const clock = "15:04:05.000"
 	list := timeline(d)
@@ -130,6 +131,9 @@ func logsDoc(th *theme, d *dossier, w int, zone *time.Location) pieces {
 		if e.line != nil && e.line.Tied == "near" {
 			text = signUnknown + " " + text
 		}
+		if e.line != nil {
+			lines[e.line.Label+":"+strconv.Itoa(e.line.N)] = len(p.out)
+		}
 		if indent == 3 {
 			p.add(head...)
 			head = []piece{{"", space(indent)}}
@@ -140,5 +144,5 @@ func logsDoc(th *theme, d *dossier, w int, zone *time.Location) pieces {
 		p.blank()
 		p.say(nil, 0, th.muted, safe.Of(signUnknown+" is a line that names no request; only its time fits."))
 	}
-	return p.out
+	return linked{pieces: p.out, lines: lines}
 }

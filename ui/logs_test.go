@@ -46,10 +46,10 @@ func TestLogsStandOnOneTimeLine(t *testing.T) {
 
 ? is a line that names no request; only its time fits.
 `
-	if got := shown(logsDoc(dark(), d, 100, time.UTC)); got != want {
+	if got := shown(logsDoc(dark(), d, 100, time.UTC).pieces); got != want {
 		t.Errorf("got\n%s", got)
 	}
-	if got := shown(logsDoc(dark(), d, 40, time.UTC)); !strings.Contains(got, "nginx\n   access forbidden") {
+	if got := shown(logsDoc(dark(), d, 40, time.UTC).pieces); !strings.Contains(got, "nginx\n   access forbidden") {
 		t.Errorf("narrow:\n%s", got)
 	}
 	v := &inspector{d: d}

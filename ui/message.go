@@ -13,12 +13,14 @@ import (
 
 // headDoc is the head of a message line by line, as it was on the wire where that was seen.
 type headDoc struct {
-	lines [][]byte
-	first bool // the first line is a start line
-	w     int
-	th    *theme
-	out   pieces
-	of    []int // the line of each row
+	lines  [][]byte
+	first  bool // the first line is a start line
+	w      int
+	th     *theme
+	out    pieces
+	of     []int       // the line of each row
+	spans  []citedSpan // what is quoted, in the lines of spanOf
+	spanOf []int
 }
 
 func newHeadDoc(m *flow.Message) *headDoc {
@@ -79,6 +81,11 @@ func (d *headDoc) layout(th *theme, w int) {
 		default:
 			ps = []piece{{th.text, safe.Bytes(text)}}
 		}
+		for n, s := range d.spans {
+			if d.spanOf[n] == i {
+				ps = restyle(ps, safe.Bytes(text[:s.from]).Width(), safe.Bytes(text[:s.to]).Width(), th.cited)
+			}
+		}
 		if !crlf && len(line) != len(text) {
 			ps = append(ps, lit(th.warn, `\n`)) // a bare line feed ends the line: some parsers read it differently
 		}
@@ -118,7 +125,7 @@ func messageDoc(th *theme, f *flow.Flow, m *flow.Message, raw bool) document {
 	docs = append(docs, headDocs(th, m, raw)...)
 	docs = append(docs, pieces{nil}, bodyDoc(th, m, raw))
 	if m.Status == 0 && !raw {
-		docs = append(docs, wrapped{readings(th, f)})
+		docs = append(docs, &wrapped{list: readings(th, f)})
 		if op, ok := operation(f); ok && op.Query != "" && op.Query != string(m.Body.Data) {
 			docs = append(docs, newTextDoc([]byte(op.Query), false))
 		}
@@ -171,6 +178,11 @@ func (m *model) complete(side session.Side) tea.Cmd {
 		if w > 0 {
 			msg.doc.rows(w) // broken into rows here, not while a frame is drawn
 		}
+		if side == session.RequestSide {
+			d.pointOut(msg.doc, nil)
+		} else {
+			d.pointOut(nil, msg.doc)
+		}
 		return msg
 	})
 }
@@ -187,5 +199,6 @@ func (m *model) bodyCame(b bodyMsg) {
 		d.answer = b.doc
 	}
 	m.inspector.applyFold() // what is read whole is folded as its beginning was
+	m.showCite()
 	m.searchOn()
 }

@@ -415,9 +415,9 @@ func openedMessage(th *theme, fr *flow.Frame, n int64, raw bool, zone *time.Loca
 	if !fr.At.IsZero() {
 		facts += ", at " + fr.At.In(zone).Format("15:04:05.000")
 	}
-	docs := []document{wrapped{pieces{head, {said(th.muted, facts)}}}}
+	docs := []document{&wrapped{list: pieces{head, {said(th.muted, facts)}}}}
 	if fr.Cut || len(fr.Data) == messageBody {
-		docs = append(docs, wrapped{pieces{{said(th.warn, "only the first "+size(int64(len(fr.Data)))+" are shown: the message is longer, or did not end")}}})
+		docs = append(docs, &wrapped{list: pieces{{said(th.warn, "only the first "+size(int64(len(fr.Data)))+" are shown: the message is longer, or did not end")}}})
 	}
 	docs = append(docs, pieces{nil})
 	return joined(append(docs, messageContent(th, fr, raw)...)...)
@@ -436,7 +436,7 @@ func messageContent(th *theme, fr *flow.Frame, raw bool) []document {
 		if reason != "" {
 			rows = append(rows, []piece{said(th.muted, " reason  "), said(th.text, reason)})
 		}
-		return []document{wrapped{rows}}
+		return []document{&wrapped{list: rows}}
 	case fr.Kind == flow.ServerEvent:
 		e := decode.ParseEvent(fr.Data)
 		var rows pieces
@@ -445,7 +445,7 @@ func messageContent(th *theme, fr *flow.Frame, raw bool) []document {
 				rows = append(rows, []piece{said(th.muted, " "+p[0]+strings.Repeat(" ", 9-len(p[0]))), said(th.text, p[1])})
 			}
 		}
-		docs := []document{wrapped{rows}}
+		docs := []document{&wrapped{list: rows}}
 		if e.HasData {
 			if len(rows) > 0 {
 				docs = append(docs, pieces{nil})

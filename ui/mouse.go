@@ -35,13 +35,13 @@ func (m *model) click(x, y int, left bool) tea.Cmd {
 		m.focus, m.opened = inInspector, true
 		if y == l.inspector.y {
 			if t, ok := m.inspector.tabAt(x-l.inspector.x, l.inspector.w); ok {
-				m.inspector.tab = t
+				m.inspector.tab, m.inspector.jumped = t, false
 			}
 			return nil
 		}
 		v := &m.inspector
 		if i := y - l.inspector.y - (l.inspector.h - v.h); i >= 0 {
-			m.clicked(i + v.off[v.tab])
+			return m.clicked(i + v.off[v.tab])
 		}
 	case y == l.filter.y && x >= m.w-presetCells && !m.filter.open:
 		return m.clickPreset(x - (m.w - presetCells))

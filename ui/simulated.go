@@ -13,8 +13,9 @@ import (
 const simulatedHits = 6
 
 // simulated is what the Core Rule Set says of the request when it is run here: a
-// row for each rule that fires, and one for the bytes.
-func simulated(th *theme, p *writer, s *inspect.Simulation) {
+// row for each rule that fires, and one for the bytes. first is the number of the first hit among all
+// that is quoted.
+func simulated(th *theme, p *writer, s *inspect.Simulation, first int) {
 	if s == nil || s.Failed != "" || len(s.Hits) == 0 {
 		return
 	}
@@ -25,7 +26,8 @@ func simulated(th *theme, p *writer, s *inspect.Simulation) {
 	}
 	p.say(nil, 0, th.muted, safe.Of(title))
 	own := s.Own(1)
-	for i, h := range own[:min(len(own), simulatedHits)] {
+	for i, h := range shownHits(s) {
+		from := len(p.out)
 		if i == 0 || own[i-1].Rule != h.Rule {
 			p.say([]piece{{"", space(1)}, said(th.warn, strconv.Itoa(h.Rule)), {"", space(1)}}, 8, th.text, safe.Of(h.Message))
 		}
@@ -36,6 +38,9 @@ func simulated(th *theme, p *writer, s *inspect.Simulation) {
 		if where != "" {
 			p.say([]piece{{"", space(8)}}, 8, th.muted, safe.Of(where))
 		}
+		if h.Where != "" && h.Quote != "" {
+			p.leads(from, target{cite: first + i})
+		}
 	}
 	if n := len(own) - simulatedHits; n > 0 {
 		p.say([]piece{{"", space(1)}}, 1, th.muted, safe.Of("and "+strconv.Itoa(n)+" more"))
@@ -44,6 +49,15 @@ func simulated(th *theme, p *writer, s *inspect.Simulation) {
 		p.ruleList(th, "in the accepted #"+id(s.Accepted.ID)+" as well: ", s, func(h inspect.Hit) bool { return h.Shared && h.Level == 1 })
 	}
 	p.ruleList(th, "only at paranoia level 2: ", s, func(h inspect.Hit) bool { return h.Level == 2 && !h.Shared })
+}
+
+// shownHits are the matches that are drawn in full.
+func shownHits(s *inspect.Simulation) []inspect.Hit {
+	if s == nil || s.Failed != "" {
+		return nil
+	}
+	own := s.Own(1)
+	return own[:min(len(own), simulatedHits)]
 }
 
 // ruleList is a row with the numbers of the rules that are meant, none without any.

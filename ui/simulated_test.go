@@ -20,7 +20,7 @@ func TestTheSimulatedFirewallStandsUnderTheVerdict(t *testing.T) {
 	}
 	draw := func(w int, s *inspect.Simulation) string {
 		p := &writer{w: w}
-		simulated(dark(), p, s)
+		simulated(dark(), p, s, 0)
 		return shown(p.out)
 	}
 	want := `

@@ -130,6 +130,7 @@ func tell(th *theme, p *writer, d *dossier, v *veil) {
 		default:
 			note = "redirected"
 		}
+		from := len(p.out)
 		rows := fold(rest, p.w-8)
 		for i, row := range rows {
 			if i > 0 {
@@ -139,6 +140,9 @@ func tell(th *theme, p *writer, d *dossier, v *veil) {
 		}
 		if note != "" {
 			p.say([]piece{{"", space(8)}}, 8, ns, safe.Of(note))
+		}
+		if r.ID != d.row.ID {
+			p.leads(from, target{flow: r.ID})
 		}
 	}
 	if len(d.story) > 1 {

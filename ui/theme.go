@@ -59,6 +59,7 @@ type theme struct {
 	cursorBadOff style
 	mark         style // the character under the text cursor
 	hit          style // a search hit
+	cited        style // what the verdict quotes
 
 	// frame is what a dialog stands in; its top row, with the title, is drawn apart.
 	frame lipgloss.Style
@@ -107,7 +108,7 @@ func strong(onDark bool) *theme {
 		cursor: prepare(plain.Background(raised).Bold(true)), cursorOff: prepare(plain.Background(raised)),
 		refused: prepare(plain.Underline(true).Bold(true)), field: prepare(plain.Background(raised)), box: prepare(plain.Background(box)),
 		cursorBad: on(red, paper), cursorBadOff: prepare(bold.Foreground(paper).Background(red).Underline(true)),
-		mark: prepare(plain.Reverse(true)), hit: on(amber, paper),
+		mark: prepare(plain.Reverse(true)), hit: on(amber, paper), cited: prepare(bold.Foreground(amber).Underline(true)),
 		frame: framed(plain.Background(box)).BorderForeground(ink).BorderBackground(box),
 	}
 }
@@ -148,7 +149,7 @@ func coloured(name string, onDark bool) *theme {
 		cursor: bg(raised), cursorOff: bg(c("#e2e5f0", "#24283b")),
 		refused: bg(c("#fadee0", "#3e222b")), field: bg(c("#d6def4", "#282e49")), box: bg(box),
 		cursorBad: on(red, paper), cursorBadOff: on(dimRed, paper),
-		mark: prepare(plain.Reverse(true)), hit: on(amber, paper),
+		mark: prepare(plain.Reverse(true)), hit: on(amber, paper), cited: prepare(plain.Foreground(amber).Underline(true)),
 		frame: framed(plain.Background(box)).BorderForeground(muted).BorderBackground(box),
 	}
 }
@@ -161,7 +162,7 @@ var plain = sync.OnceValue(func() *theme {
 	return &theme{
 		name:   "plain",
 		bright: bold, key: bold, bad: bold, verb: bold, refused: bold,
-		badge: reverse, badgeLo: reverse, brand: reverse, chip: reverse, mark: reverse, hit: reverse,
+		badge: reverse, badgeLo: reverse, brand: reverse, chip: reverse, mark: reverse, hit: reverse, cited: under,
 		cursor: reverse, cursorOff: under, field: under,
 		cursorBad: prepare(s.Bold(true).Reverse(true)), cursorBadOff: prepare(s.Bold(true).Underline(true)),
 		frame: framed(s),

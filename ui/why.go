@@ -17,24 +17,14 @@ import (
 // labelWidth is the column of names in the tabs.
 const labelWidth = 10
 
-// who names the layers of a verdict.
-var who = map[inspect.Name]string{
-	"client": "Refused for what the request is", "network-proxy": "Refused by a proxy on the way",
-	"cdn-waf": "Refused by a CDN or firewall", "load-balancer": "Refused by the load balancer",
-	"web-server": "Refused by the web server", "api-gateway": "Refused by the API gateway",
-	"ai-gateway": "Refused by the AI gateway", "identity": "Refused by the identity provider",
-	"kubernetes": "Refused by Kubernetes", "backend-app": "Refused by the application",
-	"database": "Refused by the database", "filesystem": "Refused by the file system",
-}
-
 // whyDoc is the tab Why. checks opens the checklist.
-func whyDoc(th *theme, d *dossier, v *veil, w int, checks bool, now time.Time) pieces {
+func whyDoc(th *theme, d *dossier, v *veil, w int, checks bool, now time.Time) linked {
 	p := &writer{w: w}
 	r := &d.row
 	switch {
 	case d.exp != nil && d.exp.Refused && d.exp.Verdict != nil:
 		verdict(th, p, d, v, checks)
-		return p.out
+		return linked{pieces: p.out, to: p.to}
 	case r.Kind == flow.Handshake:
 		handshake(th, p, r)
 	case r.Kind == flow.Tunnel:
@@ -74,28 +64,26 @@ func whyDoc(th *theme, d *dossier, v *veil, w int, checks bool, now time.Time) p
 		accepted(th, p, d)
 	}
 	tell(th, p, d, v)
-	return p.out
+	return linked{pieces: p.out, to: p.to}
 }
 
 func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 	v := d.exp.Verdict
-	title := who[v.Layer]
-	if title == "" {
-		title = "Refused"
-	}
-	if v.Vendor != "" {
-		title += " (" + string(v.Vendor) + ")"
-	}
-	p.say(nil, 0, th.bright, safe.Of(title+":"))
+	p.say(nil, 0, th.bright, safe.Of(v.Who()+":"))
 	p.say(nil, 0, th.bright, safe.Of(v.Summary))
-	badge := th.badgeLo
-	if v.Confidence == flow.Certain {
-		badge = th.badge
+	var row []piece
+	if sure := v.Sure(); sure != "" && !v.Proven {
+		badge := th.badgeLo
+		if v.Confidence == flow.Certain {
+			badge = th.badge
+		}
+		row = append(row, piece{badge, safe.Of(" " + sure + " ")}, piece{"", space(1)})
 	}
-	row := []piece{{badge, safe.Of(" " + v.Confidence.String() + " ")}, {"", space(1)}}
 	switch {
-	case d.row.ProvenBy != 0:
+	case v.Proven:
 		row = append(row, piece{th.badge, safe.Of(" proven by #" + id(d.row.ProvenBy) + " ")}, piece{"", space(1)})
+	case d.row.ProvenBy != 0:
+		row = append(row, piece{th.badge, safe.Of(" another change is proven by #" + id(d.row.ProvenBy) + " ")}, piece{"", space(1)})
 	case d.fixedBy != 0:
 		row = append(row, piece{th.badge, safe.Of(" fixed once by #" + id(d.fixedBy) + " ")}, piece{"", space(1)})
 	}
@@ -106,8 +94,11 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 	p.add(append(row, piece{"", space(1)}, said(th.muted, what))...)
 	if len(v.Evidence) > 0 {
 		p.blank()
+		heading := len(p.out)
 		p.add(lit(th.muted, "evidence"))
-		for _, e := range v.Evidence {
+		cites := citesOf(d.exp)
+		for i, e := range v.Evidence {
+			from := len(p.out)
 			name, rest := where(e.Where)
 			head := p.label(th, "", labelWidth)
 			t := safe.Of(name).Cut(labelWidth - 2)
@@ -120,6 +111,12 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 				quote = rest + ": " + quote
 			}
 			p.say(head, labelWidth, th.warn, safe.Of(quote))
+			if t, ok := cites[i].tab(); ok && (t != tabLogs || d.hasLogs()) {
+				p.leads(from, target{cite: i})
+			}
+		}
+		if len(p.to) > 0 && p.w > 44 {
+			p.out[heading] = append(p.out[heading], piece{"", space(3)}, lit(th.key, keyOf(open)), lit(th.faint, " on a line shows its place"))
 		}
 	}
 	p.blank()
@@ -148,7 +145,7 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 		}
 		p.say(p.label(th, name, labelWidth), labelWidth, th.muted, safe.Of(c.Confidence.String()+": "+c.Summary))
 	}
-	simulated(th, p, d.exp.WAF)
+	simulated(th, p, d.exp.WAF, len(v.Evidence))
 	lives(th, p, d.exp.Credentials, d.row.Start)
 	tell(th, p, d, stage)
 	if len(d.exp.Checklist) > 0 {
