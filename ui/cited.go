@@ -282,8 +282,9 @@ func restyle(ps []piece, from, to int, s style) []piece {
 
 // target is where a row of the tab Why leads to.
 type target struct {
-	cite int     // the number of a quotation, if flow is 0
+	cite int     // the number of a quotation, if there is nothing else
 	flow flow.ID // a flow of the story
+	do   action  // what is done; open is for the checklist
 }
 
 // linked is a page some of whose rows lead to a place elsewhere.
@@ -351,7 +352,13 @@ func (m *model) follow() (tea.Cmd, bool) {
 	if !ok || v.tab != tabWhy || v.d == nil || at < v.off[tabWhy] || at >= v.off[tabWhy]+v.h {
 		return nil, false
 	}
-	if t.flow != 0 {
+	switch {
+	case t.do == open:
+		v.toggleChecks()
+		return nil, true
+	case t.do != none:
+		return m.do(t.do), true
+	case t.flow != 0:
 		return m.goTo(t.flow), true
 	}
 	list := citesOf(v.d.exp)

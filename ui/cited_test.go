@@ -183,3 +183,14 @@ func TestEvidenceInABodyThatIsReadLater(t *testing.T) {
 		t.Errorf("the cursor is on %q", got)
 	}
 }
+
+func TestEnterOnTheFixAndTheChecks(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("N", "N", "enter", "j", "j", "j")
+	s.press("enter")
+	s.sees("Send with the fix?")
+	s.press("esc", "j", "enter")
+	s.sees("grep '08:31:04' /var/log/nginx/error.log", "enter closes")
+	s.press("enter")
+	s.seesNot("enter closes")
+}

@@ -115,7 +115,7 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 				p.leads(from, target{cite: i})
 			}
 		}
-		if len(p.to) > 0 && p.w > 44 {
+		if len(p.to) > 0 && p.w > 44 { // nothing else leads anywhere yet
 			p.out[heading] = append(p.out[heading], piece{"", space(3)}, lit(th.key, keyOf(open)), lit(th.faint, " on a line shows its place"))
 		}
 	}
@@ -133,7 +133,9 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 		if v.Fix.Test {
 			name = "test"
 		}
+		from := len(p.out)
 		p.say(append(p.label(th, name, labelWidth), lit(th.key, keyOf(applyFix)), piece{"", space(1)}), labelWidth+2, th.text, safe.Of(v.Fix.Summary))
+		p.leads(from, target{do: applyFix})
 	}
 	if v.NextStep != "" {
 		p.say(p.label(th, "next", labelWidth), labelWidth, th.text, safe.Of(v.NextStep))
@@ -234,6 +236,7 @@ func checkStyle(th *theme, s inspect.State) style {
 }
 
 func checklist(th *theme, p *writer, list []inspect.Check, opened bool) {
+	from := len(p.out)
 	if !opened {
 		row := p.label(th, "checks", labelWidth)
 		used := labelWidth
@@ -248,9 +251,11 @@ func checklist(th *theme, p *writer, list []inspect.Check, opened bool) {
 		}
 		p.add(row...)
 		p.add(append(p.label(th, "", labelWidth), lit(th.key, keyOf(open)), lit(th.muted, " what was checked, and how to verify the rest"))...)
+		p.leads(from, target{do: open})
 		return
 	}
 	p.add(lit(th.muted, "checks   "), lit(th.key, keyOf(open)), lit(th.muted, " closes"))
+	p.leads(from, target{do: open})
 	for _, c := range list {
 		head := []piece{{checkStyle(th, c.State), safe.Of(" " + string(checkMarks[c.State]) + " ")}, said(th.muted, fmt.Sprintf("%2d ", c.Item))}
 		s := th.text
