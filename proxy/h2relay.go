@@ -149,9 +149,9 @@ func (w *h2way) move() error {
 func (w *h2way) fill() error {
 	if w.l.busy() {
 		w.r.Grow()
-	} else {
-		w.r.Release()
+		return w.r.FillReady() // frames that came together leave together
 	}
+	w.r.Release()
 	return w.r.Fill()
 }
 

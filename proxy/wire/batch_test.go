@@ -53,7 +53,7 @@ func sealed(t *testing.T) (client *tls.Conn, below *calls, server *tls.Conn) {
 	}
 	below = &calls{Conn: conn}
 	client = tls.Client(NewBatch(below, below), &tls.Config{InsecureSkipVerify: true})
-	server = tls.Server(other, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	server = tls.Server(&gathering{Conn: other}, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
 	done := make(chan error, 1)
 	go func() { done <- server.Handshake() }()
 	if err := client.Handshake(); err != nil {
@@ -161,6 +161,69 @@ func TestABatchDoesNotWaitForMore(t *testing.T) {
 		}
 	}
 	client.Close()
+}
+
+// gathering is a connection that may keep what is written until it is let go in one write.
+type gathering struct {
+	net.Conn
+	on   bool
+	kept []byte
+}
+
+func (g *gathering) Write(p []byte) (int, error) {
+	if !g.on {
+		return g.Conn.Write(p)
+	}
+	g.kept = append(g.kept, p...)
+	return len(p), nil
+}
+
+func (g *gathering) release() error {
+	_, err := g.Conn.Write(g.kept)
+	g.on, g.kept = false, nil
+	return err
+}
+
+// Records that came with one call to the system are taken together, and nothing more is waited for.
+func TestFillReadyTakesWhatCameTogether(t *testing.T) {
+	client, below, server := sealed(t)
+	if _, err := server.Write([]byte("one")); err != nil { // after it, whatever ends a handshake has been read
+		t.Fatal(err)
+	}
+	r := NewReader(client)
+	r.Grow()
+	if err := r.FillReady(); err != nil || string(r.Buffered()) != "one" {
+		t.Fatalf("got %q, %v", r.Buffered(), err)
+	}
+	r.Discard(3)
+	r.Cut()
+	g := server.NetConn().(*gathering)
+	g.on = true
+	for _, piece := range []string{"two", "three", "four"} {
+		if _, err := server.Write([]byte(piece)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := below.reads.Load()
+	if err := g.release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.FillReady(); err != nil || string(r.Buffered()) != "twothreefour" {
+		t.Errorf("got %q, %v", r.Buffered(), err)
+	}
+	if n := below.reads.Load() - before; n != 1 {
+		t.Errorf("%d reads below", n)
+	}
+	r.Discard(len(r.Buffered()))
+	if r.Cut() != SumOf([]byte("twothreefour")) {
+		t.Error("the sum is of other bytes")
+	}
+	server.Close()
+	for range 2 { // the end is told, and stays
+		if err := r.FillReady(); err != io.EOF {
+			t.Errorf("the end: %v", err)
+		}
+	}
 }
 
 type sends chan []byte

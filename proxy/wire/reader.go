@@ -79,9 +79,22 @@ func (r *Reader) FillFrom(certain int64) error {
 		return r.Fill()
 	}
 	r.batch.still = certain
-	err := r.Fill()
+	err := r.fillReady()
 	r.batch.still = 0
-	if err != nil || r.err != nil {
+	return err
+}
+
+// FillReady is Fill that takes along what came with it: of TLS, as many of the
+// records that have been read already as fit.
+func (r *Reader) FillReady() error {
+	if r.batch == nil {
+		return r.Fill()
+	}
+	return r.fillReady()
+}
+
+func (r *Reader) fillReady() error {
+	if err := r.Fill(); err != nil || r.err != nil {
 		return err
 	}
 	r.batch.now = true
