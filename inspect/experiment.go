@@ -2,6 +2,8 @@ package inspect
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/why403/why403/flow"
 )
@@ -30,9 +32,38 @@ func tried(fs []Finding, replay *flow.Flow) {
 		}
 		f.Basis = ByExperiment
 		f.Confidence = max(f.Confidence, flow.Likely)
-		f.Summary += fmt.Sprintf("; with this change it was accepted once (#%d)", replay.ID)
+		f.Summary += fmt.Sprintf("%s (#%d)", acceptedOnce, replay.ID)
 		*f = f.Quote(inHistory(replay))
 	}
+}
+
+const acceptedOnce = "; with this change it was accepted once"
+
+// Prove tells what an experiment proved: by is the flow that was accepted with the smallest
+// change, and said says what that is. The verdict that suggested it is proven and stands first. If none
+// did and the cause was unknown, the proof is what is known; else it stands beside the verdict.
+func (e *Explained) Prove(by *flow.Flow, said string) {
+	if e.Verdict == nil || by == nil {
+		return
+	}
+	e.ProvenBy, e.Proof = by.ID, said
+	all := append([]Verdict{*e.Verdict}, e.Candidates...)
+	i := slices.IndexFunc(all, func(v Verdict) bool {
+		return v.Fix != nil && slices.ContainsFunc(v.Fix.Patch, func(c flow.Change) bool { return holds(by, flow.Patch{c}) })
+	})
+	if i < 0 {
+		if e.Verdict.Cause == UnknownCause && said != "" {
+			v := *e.Verdict
+			v.Summary, v.Proven = said, true
+			e.Verdict = &v
+		}
+		return
+	}
+	v := all[i]
+	v.Proven = true
+	v.Summary, _, _ = strings.Cut(strings.TrimSuffix(v.Summary, "."), acceptedOnce)
+	v.Summary += fmt.Sprintf("; that is proven: with the change it was accepted (#%d), without it refused again.", by.ID)
+	e.Verdict, e.Candidates = &v, slices.Delete(all, i, i+1)
 }
 
 // holds reports whether a request has what the patch would give it.

@@ -4,6 +4,7 @@
 package inspect
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -38,6 +39,10 @@ type Explained struct {
 	// FixedOnce are replays of the flow that were changed and accepted. One such
 	// replay shows that the change helped once; it proves nothing yet.
 	FixedOnce []flow.ID `json:"fixed_once,omitempty"`
+	// ProvenBy is the flow that an experiment had accepted with the smallest change, and Proof
+	// says what that is; 0 and "" where nothing was proven.
+	ProvenBy flow.ID `json:"proven_by,omitempty"`
+	Proof    string  `json:"proof,omitempty"`
 	// Logs are the lines of servers' logs that belong to the flow.
 	Logs []Line `json:"logs,omitempty"`
 	// WAF is what the Core Rule Set says of the request; absent where that could not matter.
@@ -62,6 +67,36 @@ type Verdict struct {
 	Checklist []int      `json:"checklist"`
 	Evidence  []Evidence `json:"evidence"`
 	Fix       *Fix       `json:"fix,omitempty"`
+}
+
+// refusers say in words which layer refused.
+var refusers = map[Name]string{
+	"client": "Refused for what the request is", "network-proxy": "Refused by a proxy on the way",
+	"cdn-waf": "Refused by a CDN or firewall", "load-balancer": "Refused by the load balancer",
+	"web-server": "Refused by the web server", "api-gateway": "Refused by the API gateway",
+	"ai-gateway": "Refused by the AI gateway", "identity": "Refused by the identity provider",
+	"kubernetes": "Refused by Kubernetes", "backend-app": "Refused by the application",
+	"database": "Refused by the database", "filesystem": "Refused by the file system",
+}
+
+// Who says who refused: "Refused by the web server (nginx)".
+func (v *Verdict) Who() string {
+	s := cmp.Or(refusers[v.Layer], "Refused")
+	if v.Vendor != "" {
+		s += " (" + string(v.Vendor) + ")"
+	}
+	return s
+}
+
+// Sure says how sure the cause is: "proven", "certain", "likely", "possible"; "" where it is unknown.
+func (v *Verdict) Sure() string {
+	switch {
+	case v.Proven:
+		return "proven"
+	case v.Cause == UnknownCause:
+		return ""
+	}
+	return v.Confidence.String()
 }
 
 // Evidence is a quotation: Quote is a verbatim part of what Where names.

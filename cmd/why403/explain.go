@@ -109,7 +109,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 }
 
 // withStored lets explaining a session use the lines of logs that were recorded
-// with it; those of --log come on top.
+// with it, those of --log come on top, and what experiments proved.
 func withStored(ctx context.Context, name string, o explain.Options) (explain.Options, func(), error) {
 	is := false
 	var err error
@@ -125,6 +125,7 @@ func withStored(ctx context.Context, name string, o explain.Options) (explain.Op
 	}
 	stored, given := explain.StoredLogs(ctx, store), o.Logs
 	o.Logs = func(f *flow.Flow) []inspect.Line { return append(stored(f), given(f)...) }
+	o.Proof = explain.StoredProofs(ctx, store)
 	return o, func() { store.Close() }, nil
 }
 

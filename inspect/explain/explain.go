@@ -35,6 +35,8 @@ const (
 type Options struct {
 	// Logs gives the lines of server logs that belong to a flow; nil: there are none.
 	Logs func(f *flow.Flow) []inspect.Line
+	// Proof adds what an experiment proved of a refused flow; nil: none was made.
+	Proof func(*inspect.Explained)
 	// LogsChanged gives a channel that is closed when new lines come, of logs that are
 	// followed: a Worker then explains what they belong to once more. nil: no lines come.
 	LogsChanged func() <-chan struct{}
@@ -116,6 +118,9 @@ func (b *part) explain(ctx context.Context) error {
 		}
 		e := explainCase(ctx, book.caseOf(i, b.o.Logs != nil), b.ration.with(b.o), nil)
 		b.ration.used(&e)
+		if b.o.Proof != nil && e.Refused {
+			b.o.Proof(&e)
+		}
 		if err := b.tell(e); err != nil {
 			return err
 		}

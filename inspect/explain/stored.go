@@ -31,9 +31,7 @@ func One(ctx context.Context, store *session.Store, id flow.ID) (inspect.Explain
 	if j := a.Verdict; j != nil && j.Ruleset == inspect.Ruleset && len(j.JSON) > 0 {
 		var e inspect.Explained
 		if json.Unmarshal(j.JSON, &e) == nil {
-			if a.ProvenBy != nil && *a.ProvenBy != 0 && e.Verdict != nil {
-				e.Verdict.Proven = true
-			}
+			prove(ctx, store, a, &e)
 			return e, nil
 		}
 	}
@@ -42,7 +40,32 @@ func One(ctx context.Context, store *session.Store, id flow.ID) (inspect.Explain
 	if err != nil {
 		return inspect.Explained{}, fmt.Errorf("explain flow %d: %w", id, err)
 	}
-	return explainCase(ctx, c, Options{Logs: func(*flow.Flow) []inspect.Line { return linesIn(a.Verdict) }}, nil), nil
+	e := explainCase(ctx, c, Options{Logs: func(*flow.Flow) []inspect.Line { return linesIn(a.Verdict) }}, nil)
+	prove(ctx, store, a, &e)
+	return e, nil
+}
+
+// prove adds what the note on a flow says of an experiment. A flow that cannot be read proves nothing.
+func prove(ctx context.Context, store *session.Store, a flow.Annotation, e *inspect.Explained) {
+	if a.ProvenBy == nil || *a.ProvenBy == 0 {
+		return
+	}
+	said := ""
+	if a.Comment != nil {
+		said = *a.Comment
+	}
+	if by, err := store.Flow(ctx, *a.ProvenBy); err == nil && by.Request != nil {
+		e.Prove(by, said)
+	}
+}
+
+// StoredProofs makes the Proof option of what a session has of experiments.
+func StoredProofs(ctx context.Context, store *session.Store) func(*inspect.Explained) {
+	return func(e *inspect.Explained) {
+		if a, err := store.Annotation(ctx, e.ID); err == nil {
+			prove(ctx, store, a, e)
+		}
+	}
 }
 
 // StoredLogs makes the Logs option of what a session has of servers' logs. A flow

@@ -146,6 +146,23 @@ func TestWorkerTellsTheStoryAsItGoesOn(t *testing.T) {
 	if e.ComparedWith == nil || e.ComparedWith.ID != child || len(e.ComparedWith.Changes) == 0 {
 		t.Errorf("is not compared with the success that came: %+v", e.ComparedWith)
 	}
+
+	said := "The server refuses this request for want of the X-CSRFToken header."
+	if err := s.Note(id, flow.Annotation{ProvenBy: &child, Comment: &said}); err != nil {
+		t.Fatal(err)
+	}
+	e, err = One(t.Context(), s, id)
+	again := e
+	again.Verdict = &inspect.Verdict{Cause: inspect.UnknownCause}
+	StoredProofs(t.Context(), s)(&again)
+	switch {
+	case err != nil || !e.Verdict.Proven || e.ProvenBy != child || e.Proof != said || e.Verdict.Sure() != "proven":
+		t.Errorf("after an experiment it is %+v, %v", e, err)
+	case strings.Contains(e.Verdict.Summary, "once") || !strings.Contains(e.Verdict.Summary, "proven"):
+		t.Errorf("after an experiment it reads %q", e.Verdict.Summary)
+	case len(again.Candidates) == 0 && (again.Verdict.Summary != said || !again.Verdict.Proven):
+		t.Errorf("a proof of what was unknown: %+v", again.Verdict)
+	}
 }
 
 func TestWorkerTakesBackAnAnsweredChallenge(t *testing.T) {

@@ -32,12 +32,17 @@ func section(p *writer, e *inspect.Explained) {
 	p.f("\n## #%d %s: %d, %s\n\n", e.ID, code(subject(e)), e.Status, md(v.Headline))
 	p.f("%s\n\n", md(v.Summary))
 	p.f("| | |\n|---|---|\n")
-	p.f("| cause | `%s` |\n| confidence | %s |\n", v.Cause, sure(v))
-	if v.Layer != "" {
-		p.f("| said by | `%s`%s |\n", v.Layer, vendor(v))
+	p.f("| cause | `%s` |\n", v.Cause)
+	if sure := v.Sure(); sure != "" {
+		p.f("| confidence | %s |\n", sure)
+	}
+	if v.Layer != "" || v.Vendor != "" {
+		p.f("| who | %s |\n", cell(md(v.Who())))
 	}
 	p.f("| next step | %s |\n", cell(md(v.NextStep)))
-	if len(e.FixedOnce) > 0 {
+	if e.ProvenBy != 0 {
+		p.f("| proven | by #%d: %s |\n", e.ProvenBy, cell(md(e.Proof)))
+	} else if len(e.FixedOnce) > 0 {
 		p.f("| fixed once | accepted with a change: %s |\n", numbers(e.FixedOnce))
 	}
 	support(p, e)
@@ -62,7 +67,11 @@ func section(p *writer, e *inspect.Explained) {
 	if len(e.Candidates) > 0 {
 		p.f("\n### Also possible\n\n")
 		for _, c := range e.Candidates {
-			p.f("* `%s` (%s): %s\n", c.Cause, c.Confidence, md(c.Summary))
+			label := code(string(c.Cause))
+			if sure := c.Sure(); sure != "" {
+				label += " (" + sure + ")"
+			}
+			p.f("* %s: %s\n", label, md(c.Summary))
 		}
 	}
 	if c := e.ComparedWith; c != nil {
@@ -132,13 +141,6 @@ func support(p *writer, e *inspect.Explained) {
 		name, value, _ := strings.Cut(id, ": ")
 		p.f("| %s | %s |\n", cell(md(name)), cell(code(value)))
 	}
-}
-
-func vendor(v *inspect.Verdict) string {
-	if v.Vendor == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (`%s`)", v.Vendor)
 }
 
 var mdEscapes = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", "&lt;", ">", "&gt;", "#", `\#`)

@@ -12,7 +12,7 @@ import (
 // Masked is e with its secrets masked: those that m has learned of the flows, and
 // what can be told by its name or form. Mask before writing: a form may escape what would be looked for.
 func Masked(m *redact.Masker, e inspect.Explained) inspect.Explained {
-	e.URL = m.Text(e.URL)
+	e.URL, e.Proof = m.Text(e.URL), m.Text(e.Proof)
 	if e.Verdict != nil {
 		v := maskedVerdict(m, *e.Verdict)
 		e.Verdict = &v

@@ -53,6 +53,8 @@ func sample() []inspect.Explained {
 		},
 		{ID: 5, Method: "GET", URL: "https://shop.test/a", Status: 403, Refused: true,
 			Verdict: &inspect.Verdict{Cause: inspect.UnknownCause, Confidence: flow.Possible, Headline: "refused; the answer does not say why", Summary: "The answer does not say why.", NextStep: "Look into the server's log.", Checklist: []int{}, Evidence: []inspect.Evidence{}}},
+		{ID: 6, Method: "PUT", URL: "https://shop.test/a", Status: 403, Refused: true, ProvenBy: 9, Proof: "The server refuses this request for want of the X-Role header.",
+			Verdict: &inspect.Verdict{Cause: inspect.MissingRole, Layer: "client", Confidence: flow.Likely, Proven: true, Headline: "the role is missing", Summary: "The role is missing; that is proven.", NextStep: "Ask for the role.", Checklist: []int{}, Evidence: []inspect.Evidence{}}},
 	}
 }
 
@@ -111,7 +113,7 @@ func TestContract(t *testing.T) {
 	if err := json.Unmarshal(b.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if doc.Version != 1 || len(doc.Flows) != 3 {
+	if doc.Version != 1 || len(doc.Flows) != 4 {
 		t.Fatalf("version %d, %d flows", doc.Version, len(doc.Flows))
 	}
 	if _, there := doc.Flows[0]["verdict"]; there || doc.Flows[0]["refused"] != false {
@@ -122,6 +124,9 @@ func TestContract(t *testing.T) {
 		if _, there := v[k]; !there {
 			t.Errorf("the verdict lacks %q", k)
 		}
+	}
+	if p := doc.Flows[3]; p["proven_by"] != 9.0 || p["proof"] == "" || p["verdict"].(map[string]any)["proven"] != true {
+		t.Errorf("what was proven is %v", p)
 	}
 	change := v["fix"].(map[string]any)["patch"].([]any)[0].(map[string]any)
 	if b, there := change["before"]; !there || b != nil || change["part"] != "header" {

@@ -50,7 +50,10 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 	}
 	v := e.Verdict
 	p.f("  why         %s\n", visible(v.Summary))
-	p.f("  cause       %s (%s)%s\n", v.Cause, sure(v), by(v))
+	p.f("  cause       %s\n", cause(v))
+	if v.Layer != "" || v.Vendor != "" {
+		p.f("  who         %s\n", v.Who())
+	}
 	for i, ev := range v.Evidence {
 		label := ""
 		if i == 0 {
@@ -71,7 +74,9 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 			p.f("              %s\n", visible(l))
 		}
 	}
-	if len(e.FixedOnce) > 0 {
+	if e.ProvenBy != 0 {
+		p.f("  proven      by #%d: %s\n", e.ProvenBy, visible(e.Proof))
+	} else if len(e.FixedOnce) > 0 {
 		p.f("  fixed once  accepted with a change: %s\n", numbers(e.FixedOnce))
 	}
 	for i, c := range e.Candidates {
@@ -79,7 +84,7 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 		if i == 0 {
 			label = "or else"
 		}
-		p.f("  %-10s  %s (%s): %s\n", label, c.Cause, c.Confidence, visible(c.Summary))
+		p.f("  %-10s  %s: %s\n", label, cause(&c), visible(c.Summary))
 	}
 	if c := e.ComparedWith; c != nil {
 		p.f("  compared with the accepted #%d, %s\n", c.ID, count(len(c.Changes), "difference"))
@@ -139,20 +144,10 @@ func checks(p *writer, e *inspect.Explained, o TextOptions) {
 	}
 }
 
-func sure(v *inspect.Verdict) string {
-	if v.Proven {
-		return "proven"
+// cause is the id of the cause with how sure it is; unknown is unknown.
+func cause(v *inspect.Verdict) string {
+	if sure := v.Sure(); sure != "" {
+		return string(v.Cause) + " (" + sure + ")"
 	}
-	return v.Confidence.String()
-}
-
-func by(v *inspect.Verdict) string {
-	var s strings.Builder
-	if v.Layer != "" {
-		s.WriteString(", said by " + string(v.Layer))
-	}
-	if v.Vendor != "" {
-		s.WriteString(" (" + string(v.Vendor) + ")")
-	}
-	return s.String()
+	return string(v.Cause)
 }
