@@ -103,7 +103,8 @@ func (b Browser) Environ(environ []string, dir string) []string {
 		return environ
 	}
 	return append(slices.Clone(environ), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "XDG_CACHE_HOME="+filepath.Join(dir, "cache"),
-		"GSETTINGS_BACKEND=memory", "MOZ_CRASHREPORTER_DISABLE=1")
+		"GSETTINGS_BACKEND=memory", "MOZ_CRASHREPORTER_DISABLE=1",
+		"MOZ_REMOTE_SETTINGS_DEVTOOLS=1") // releases of Firefox ignore services.settings.server otherwise
 }
 
 // publicKeySum is the base64 of the SHA-256 of the public key of the certificate in a file.
@@ -128,6 +129,7 @@ func publicKeySum(caFile string) (string, error) {
 var ErrNoCertutil = errors.New("certutil of NSS is not on this machine")
 
 // firefoxPrefs are those of a profile: the proxy, for loopback too, and no traffic of the browser's own.
+// It asks where a download goes: of itself it makes a folder for them in the user's home.
 const firefoxPrefs = `user_pref("network.proxy.type", 1);
 user_pref("network.proxy.http", "@HOST@");
 user_pref("network.proxy.http_port", @PORT@);
@@ -151,10 +153,24 @@ user_pref("browser.shell.checkDefaultBrowser", false);
 user_pref("browser.startup.homepage_override.mstone", "ignore");
 user_pref("browser.startup.page", 0);
 user_pref("browser.newtabpage.enabled", false);
+user_pref("browser.download.dir", "@DIR@/downloads");
+user_pref("browser.download.folderList", 2);
+user_pref("browser.download.useDownloadDir", false);
+user_pref("browser.newtab.preload", false);
+user_pref("browser.newtabpage.activity-stream.unifiedAds.endpoint", "");
+user_pref("datareporting.healthreport.uploadEnabled", false);
 user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("datareporting.usage.uploadEnabled", false);
+user_pref("dom.push.connection.enabled", false);
+user_pref("extensions.systemAddon.update.enabled", false);
 user_pref("extensions.update.enabled", false);
+user_pref("media.gmp-manager.updateEnabled", false);
+user_pref("media.gmp-widevinecdm.enabled", false);
+user_pref("media.gmp-gmpopenh264.enabled", false);
 user_pref("services.settings.server", "data:,");
 user_pref("toolkit.telemetry.enabled", false);
+user_pref("toolkit.telemetry.server", "");
+user_pref("toolkit.telemetry.unified", false);
 user_pref("trailhead.firstrun.didSeeAboutWelcome", true);
 `
 
@@ -175,7 +191,7 @@ func firefoxProfile(dir, addr, caFile string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefs := strings.NewReplacer("@HOST@", host, "@PORT@", port).Replace(firefoxPrefs)
+	prefs := strings.NewReplacer("@HOST@", host, "@PORT@", port, "@DIR@", filepath.ToSlash(dir)).Replace(firefoxPrefs)
 	if err := replace(filepath.Join(dir, "user.js"), []byte(prefs)); err != nil {
 		return nil, err
 	}
