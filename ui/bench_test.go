@@ -75,6 +75,41 @@ func BenchmarkFilterFirst(b *testing.B) {
 	}
 }
 
+// BenchmarkFilterOldest is the time to the end of a filter's scan over a session of 100,000 flows, of which only the oldest fit.
+func BenchmarkFilterOldest(b *testing.B) {
+	const flows = 100_000
+	store, err := session.Temporary(session.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	for i := range flows {
+		f := request(time.Duration(i)*time.Millisecond, "GET", fmt.Sprintf("https://api.shop.test/v1/items/%d", i), "")
+		f.Response = response(200, "OK", "application/json", "")
+		if _, err := store.Add(b.Context(), f); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := store.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	match := newMatches("id:<60", compiled(b, "id:<60"), sorting{}, flows)
+	for b.Loop() {
+		found := 0
+		for next := flow.ID(flows); next > 0; {
+			msg := lookAtRows(b.Context(), store, match, next, day)
+			if msg.err != nil {
+				b.Fatal(msg.err)
+			}
+			found += len(msg.ids)
+			next = msg.next
+		}
+		if found != 59 {
+			b.Fatalf("%d flows were found", found)
+		}
+	}
+}
+
 // BenchmarkLargeBody is a page down in 8 MB of JSON.
 func BenchmarkLargeBody(b *testing.B) {
 	var data bytes.Buffer

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -17,6 +18,7 @@ import (
 const (
 	scanFirst = 4000 // flows
 	scanStep  = 20_000
+	scanRows  = 200 // of those found, brought along
 
 	// of a filter that looks into flows
 	deepFlows = 5000
@@ -56,7 +58,7 @@ func (m *model) scan(match *matches, next flow.ID) tea.Cmd {
 // take adds what fits, newest first.
 func (msg *scanMsg) take(match *matches, r *session.Row) {
 	msg.ids = append(msg.ids, r.ID)
-	if len(msg.rows) < 200 { // those that the screen may show next
+	if len(msg.rows) < scanRows { // those that the screen may show next
 		msg.rows = append(msg.rows, *r)
 	}
 	if match.sorted != nil {
@@ -70,13 +72,37 @@ func lookAtRows(ctx context.Context, feed Feed, match *matches, next flow.ID, no
 		step = scanFirst
 	}
 	msg.next = max(0, next-step)
-	msg.err = feed.RowsBack(ctx, msg.next+1, next, func(r *session.Row) bool {
+	if step == scanFirst {
+		msg.look(ctx, feed, match, msg.next, next, now)
+		return msg
+	}
+	// Two look at once: where a filter finds nothing until its end, that is how long it takes.
+	var older scanMsg
+	middle := next - (next-msg.next)/2
+	var half sync.WaitGroup
+	half.Go(func() { older.look(ctx, feed, match, msg.next, middle, now) })
+	msg.look(ctx, feed, match, middle, next, now)
+	half.Wait()
+	msg.join(&older)
+	return msg
+}
+
+// look takes what fits of the flows above after, up to next.
+func (msg *scanMsg) look(ctx context.Context, feed Feed, match *matches, after, next flow.ID, now time.Time) {
+	msg.err = feed.RowsBack(ctx, after+1, next, func(r *session.Row) bool {
 		if match.passes(r, now) && !match.hidden(ctx, feed, r, now) {
 			msg.take(match, r)
 		}
 		return true
 	})
-	return msg
+}
+
+// join adds what was found among older flows.
+func (msg *scanMsg) join(older *scanMsg) {
+	msg.ids = append(msg.ids, older.ids...)
+	msg.keys = append(msg.keys, older.keys...)
+	msg.rows = append(msg.rows, older.rows[:min(len(older.rows), scanRows-len(msg.rows))]...)
+	msg.err = errors.Join(msg.err, older.err)
 }
 
 func lookIntoFlows(ctx context.Context, feed Feed, match *matches, next flow.ID, now time.Time) (msg scanMsg) {

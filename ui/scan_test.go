@@ -50,6 +50,11 @@ func TestAScanTakesSmallStepsThenLargeOnes(t *testing.T) {
 				t.Fatalf("flow %d came in the step from %d to %d", id, next, msg.next+1)
 			}
 		}
+		for i := range msg.rows {
+			if msg.rows[i].ID != msg.ids[i] {
+				t.Fatalf("row %d of a step is of flow %d, want %d", i, msg.rows[i].ID, msg.ids[i])
+			}
+		}
 		found += len(msg.ids)
 		if match.next = msg.next; len(msg.rows) == 0 || len(msg.rows) > 200 || msg.rows[0].ID != msg.ids[0] {
 			t.Errorf("with %d flows come %d rows", len(msg.ids), len(msg.rows))
@@ -76,7 +81,7 @@ func TestAnotherFilterEndsTheScanOfTheOneBefore(t *testing.T) {
 	}
 }
 
-func compiled(t *testing.T, text string) *filter.Expr {
+func compiled(t testing.TB, text string) *filter.Expr {
 	t.Helper()
 	e, err := filter.Compile(text, filter.Rows)
 	if err != nil {
