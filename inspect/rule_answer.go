@@ -32,6 +32,10 @@ func lexiconFindings(c *Case, soften bool) []Finding {
 		if i >= limit {
 			break
 		}
+		if m := namesPage.FindStringIndex(p.text); m != nil {
+			p.text = p.text[:m[0]]
+			p.words = words(p.text)
+		}
 		f, ok := c.readPhrase(p, false)
 		if !ok || seen[f.Cause] {
 			continue
@@ -70,6 +74,19 @@ func (c *Case) amongReasons(key string, e Evidence) bool {
 	}
 	head := reasonList.FindStringIndex(c.said().body[:min(len(c.said().body), 64<<10)])
 	return head != nil && c.said().json == nil && e.Offset >= head[0]
+}
+
+// pageOn ends before the name of what a page is about: the page is a help, its subject no reason.
+var pageOn = regexp.MustCompile(pageNamed + `$`)
+
+const pageNamed = `(?i)\b(help page|help article|faq|guide|docs|documentation|troubleshooting page)\b[^.!?:;<>"{}\n]{0,30}\b(on|about|for|regarding) (the )?`
+
+var namesPage = regexp.MustCompile(pageNamed)
+
+// subjectOfPage reports whether what is quoted of the body is what a page is about that the answer names.
+func (c *Case) subjectOfPage(e Evidence) bool {
+	b := c.said().body
+	return e.Where == "response.body" && e.Offset <= len(b) && pageOn.MatchString(b[max(0, e.Offset-100):e.Offset])
 }
 
 // fieldCheck is how forms and schemas report a field of the request.

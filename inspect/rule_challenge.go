@@ -50,6 +50,11 @@ invalid_request (RFC 6750, 3.1), insufficient_user_authentication (RFC 9470, 3).
 				return because("the server did not accept the password of the body").Of(WrongCredentials).On(ByCode).Quote(where).Quote(q).Likely()
 			}
 			f := because("the server wants %s credentials and none were sent", scheme).Of(MissingToken).On(ByCode).Quote(where)
+			if k, ok := c.acceptedKey(); ok {
+				// Libraries challenge with their default scheme, whatever the server takes.
+				f.Summary += "; the accepted request #" + itoa(int(c.Success.ID)) + " carried " + k.field
+				return c.withCredentialOf(f.Of(MissingAPIKey).Quote(Evidence{Where: "diff", Quote: k.value})).Likely()
+			}
 			return c.withCredentialOf(f).Certain()
 		}
 		if a := c.auth(c.Flow); a != nil && strings.EqualFold(a.scheme, "Basic") && strings.EqualFold(scheme, "Basic") {
@@ -79,6 +84,18 @@ func (c *Case) withCredentialOf(f Finding) Finding {
 		}
 	}
 	return f
+}
+
+// acceptedKey is the API key in a header that the accepted request carried, where that was its only credential.
+func (c *Case) acceptedKey() (credential, bool) {
+	if c.Success == nil {
+		return credential{}, false
+	}
+	crs := c.credentials(c.Success)
+	if len(crs) != 1 || crs[0].kind != apiKey || !strings.HasPrefix(crs[0].where, "request.header:") || strings.EqualFold(crs[0].field, "Authorization") {
+		return credential{}, false
+	}
+	return crs[0], true
 }
 
 var passwordField = regexp.MustCompile(`(?i)"(password|passwd|passcode)"\s*:\s*["{]|(?:^|&)(password|passwd|passcode)=[^&]`)

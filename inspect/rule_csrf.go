@@ -177,6 +177,9 @@ var csrfWords = regexp.MustCompile(`(?i)csrf|xsrf|crumb|anti-?forgery|requestver
 
 // csrfName reports whether a header, field or cookie is by its name a CSRF token.
 func csrfName(n string) bool {
+	if i := strings.LastIndexByte(n, '['); i >= 0 && strings.HasSuffix(n, "]") {
+		n = n[i+1 : len(n)-1] // contact[_token], as Symfony's and Rails' forms name their fields
+	}
 	return decode.IsCSRFName(n) && !strings.EqualFold(n, "nonce") || csrfWords.MatchString(n)
 }
 

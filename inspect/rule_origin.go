@@ -92,15 +92,20 @@ func (c *Case) preflight() bool {
 
 var cors = &Rule{
 	Name: "cors-origin-denied", Cause: CORSOriginDenied, Title: "the preflight was refused", Item: 5,
-	Doc: `A browser asks with OPTIONS before it sends a request that a form could not send (Fetch standard, "CORS preflight"). Without Access-Control-Allow-Origin in the answer the real request never comes. A preflight carries no credentials: a server that asks for them refuses every one.`,
+	Doc: `A browser asks with OPTIONS before it sends a request that a form could not send (Fetch standard, "CORS preflight"). Without Access-Control-Allow-Origin in the answer, or under a status that is none of success ("CORS-preflight fetch", step 7), the real request never comes. A preflight carries no credentials: a server that asks for them refuses every one.`,
 	Run: func(c *Case) []Finding {
 		if !c.preflight() || c.AnswerSpeaksFor(Not(CORSOriginDenied, OriginMismatch, MissingToken, InvalidToken)) {
 			return nil
 		}
-		if c.resp().Header.Has("Access-Control-Allow-Origin") {
-			return nil
+		allowed := c.resp().Header.Has("Access-Control-Allow-Origin")
+		if allowed && c.resp().Status != 401 && !c.AnswerSpeaksFor(Any(MissingToken, InvalidToken)) {
+			return nil // the origin is allowed, so the reason is another one
 		}
-		return because("the CORS preflight for %s from %s was answered %d without Access-Control-Allow-Origin", c.header("Access-Control-Request-Method"), clip(orNone(c.header("Origin")), 80), c.resp().Status).
+		how := "without Access-Control-Allow-Origin"
+		if allowed {
+			how = "as if it had to carry credentials; browsers take no status but one of success"
+		}
+		return because("the CORS preflight for %s from %s was answered %d %s", c.header("Access-Control-Request-Method"), clip(orNone(c.header("Origin")), 80), c.resp().Status, how).
 			Quote(Evidence{Where: "request.header:Origin", Quote: c.header("Origin")}).
 			Then("Let the server answer OPTIONS without credentials and allow this origin, method and headers").Likely()
 	},

@@ -14,7 +14,7 @@ import (
 
 var expiredLink = &Rule{
 	Name: "expired-link", Cause: ExpiredToken, Title: "the signed URL has expired", Item: 4,
-	Doc: `A presigned URL is good from X-Amz-Date for X-Amz-Expires seconds (AWS SigV4 query authentication; the same with X-Goog-), a SAS until "se" (Azure Storage), a CloudFront URL until Expires. After that the storage answers 403.`,
+	Doc: `A presigned URL is good from X-Amz-Date for X-Amz-Expires seconds (AWS SigV4 query authentication; the same with X-Goog-), a SAS until "se" (Azure Storage), a CloudFront URL until Expires, those of nginx secure_link and of Laravel until expires. After that the server answers 403.`,
 	Run: func(c *Case) []Finding {
 		if c.Now.IsZero() || c.AnswerSpeaksFor(Not(ExpiredToken)) {
 			return nil
@@ -50,9 +50,14 @@ func linkExpiry(q map[string]string) (time.Time, string, bool) {
 			}
 		}
 	}
-	if e := q["Expires"]; e != "" && (q["Signature"] != "" || q["Key-Pair-Id"] != "") {
+	for _, p := range []string{"Expires", "expires"} {
+		// CloudFront and S3 Signature Version 2; nginx secure_link (expires, md5), Laravel's URL::temporarySignedRoute (expires, signature).
+		e := q[p]
+		if e == "" || q["Signature"] == "" && q["Key-Pair-Id"] == "" && (p == "Expires" || q["signature"] == "" && q["md5"] == "" && q["hash"] == "" && q["hmac"] == "") {
+			continue
+		}
 		if n, err := strconv.ParseInt(e, 10, 64); err == nil && n > 1e9 && n < 1e11 {
-			return time.Unix(n, 0).UTC(), "Expires=" + e, true
+			return time.Unix(n, 0).UTC(), p + "=" + e, true
 		}
 	}
 	return time.Time{}, "", false

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/why403/why403/flow"
@@ -58,6 +59,11 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 		f.Vendor, f.Layer, f.Confidence, f.Basis = "", "", flow.Possible, ByHabit
 		return f
 	}
+	if len(h.Quotes) > 0 && slices.ContainsFunc(h.Quotes, c.quotedSubject) {
+		f.Summary = "the answer names a page on: " + clip(h.Quotes[0].Quote, 160)
+		f.Vendor, f.Layer, f.Confidence, f.Basis = "", "", flow.Possible, ByHabit
+		return f
+	}
 	if h.Reported {
 		f.Summary = "the answer reports what another server said, in the words of " + v.Name + ": " + say
 		f.Vendor, f.Layer, f.Confidence, f.Basis = "", "", flow.Possible, ByHabit
@@ -85,6 +91,8 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 	}
 	return f
 }
+
+func (c *Case) quotedSubject(q vendors.Quote) bool { return c.subjectOfPage(Evidence(q)) }
 
 func titleOf(cause Name) string {
 	if i := causeByID[cause]; i != nil {

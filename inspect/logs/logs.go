@@ -93,6 +93,10 @@ func correlate(s *Source, q Query) []Line {
 	case !timed && len(s.Lines) <= fewLines:
 		groups = []group{{from: 0, to: len(s.Lines) - first, tied: "near"}}
 	default:
+		if len(groups) > 1 && groups[0].at.IsZero() && groups[0].to <= fewLines {
+			// A console prints warnings without a time before the access line that has one (Django's runserver).
+			groups[0].at, groups[0].zone = groups[1].at, groups[1].zone
+		}
 		if !overlaps(groups, q) {
 			q.Start = time.Time{} // clocks or days that do not meet: only what names the request is taken
 		}

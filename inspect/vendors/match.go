@@ -59,7 +59,7 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 	if x.Response == nil {
 		return nil
 	}
-	var out []Hit
+	var out, near []Hit
 	list, notice, data := sectionsFor(x.Response.Status, refusedByStatus), x.isNotice(), x.isData()
 	for i := range list {
 		c := &list[i]
@@ -68,23 +68,40 @@ func Decisions(x *Exchange, refusedByStatus bool) []Hit {
 			continue
 		}
 		q, ok := s.holds(x)
-		if ok && !refusedByStatus && !s.AnyStatus && x.near(q) {
-			continue // nothing else says that this one was refused
+		if !ok {
+			continue
 		}
-		if ok {
-			out = append(out, Hit{s, q, s.Vendor.elsewhere(x.Host) && !s.signed() && !wordy(q), s.Common && !s.Vendor.shown(x), s.reported(x, q)})
+		h := Hit{s, q, s.Vendor.elsewhere(x.Host) && !s.signed() && !wordy(q), s.Common && !s.Vendor.shown(x), s.reported(x, q)}
+		if !refusedByStatus && !s.AnyStatus && x.near(s, q) {
+			near = append(near, h)
+		} else {
+			out = append(out, h)
 		}
+	}
+	if slices.ContainsFunc(out, func(h Hit) bool { return !h.Elsewhere && !h.Reported }) {
+		out = append(out, near...) // what else says that this one was refused
 	}
 	slices.SortStableFunc(out, func(a, b Hit) int { return cmp.Compare(b.strength(), a.strength()) })
 	return out
 }
 
-// near reports whether a quotation is of a line that may be another request's.
-func (x *Exchange) near(quotes []Quote) bool {
+// near reports whether a quotation is of a line that may be another request's. A
+// line that names the refused Host or Origin holds for every request that has it.
+func (x *Exchange) near(s *Section, quotes []Quote) bool {
+	subject := ""
+	switch s.Cause {
+	case "host-mismatch":
+		subject = x.Request.Header.Get("Host")
+	case "origin-mismatch", "cors-origin-denied":
+		subject = x.Request.Header.Get("Origin")
+	}
 	return slices.ContainsFunc(x.Logs, func(l LogLine) bool {
-		return l.Near && slices.ContainsFunc(quotes, func(q Quote) bool { return strings.HasPrefix(q.Where, "log:") && q.Quote == l.Text })
+		return l.Near && (len(subject) < minSubject || !strings.Contains(l.Text, subject)) &&
+			slices.ContainsFunc(quotes, func(q Quote) bool { return strings.HasPrefix(q.Where, "log:") && q.Quote == l.Text })
 	})
 }
+
+const minSubject = 6 // bytes of a Host or Origin that a line is looked through for
 
 // elsewhere reports whether host is none of those that the service has. A name
 // for documentation (RFC 2606, 2 and 3) stands for the real one in a transcript.
