@@ -13,7 +13,7 @@ import (
 // do is what an action does; keys, palette, mouse and footer all end here.
 func (m *model) do(a action) tea.Cmd {
 	switch a {
-	case goDown, goUp, goPageDown, goPageUp, goTop, goEnd:
+	case goDown, goUp, goPageDown, goPageUp, goTop, goEnd, goHalfDown, goHalfUp:
 		m.walk(a)
 	case nextRefusal:
 		return m.seek(true)
@@ -61,6 +61,10 @@ func (m *model) do(a action) tea.Cmd {
 			return nil
 		}
 		return m.toggleMark()
+	case markShown:
+		return m.markShown()
+	case saveFlows:
+		m.openSave()
 	case compareMarked:
 		m.compareMarked()
 	case partnerBefore:
@@ -155,7 +159,7 @@ func (m *model) do(a action) tea.Cmd {
 func (m *model) walk(a action) {
 	if m.focus == inInspector {
 		v := &m.inspector
-		v.scroll(map[action]int{goDown: 1, goUp: -1, goPageDown: max(1, v.h-1), goPageUp: -max(1, v.h-1), goTop: -1 << 30, goEnd: 1 << 30}[a])
+		v.scroll(map[action]int{goDown: 1, goUp: -1, goPageDown: max(1, v.h-1), goPageUp: -max(1, v.h-1), goHalfDown: max(1, v.h/2), goHalfUp: -max(1, v.h/2), goTop: -1 << 30, goEnd: 1 << 30}[a])
 		return
 	}
 	l := &m.list
@@ -168,6 +172,10 @@ func (m *model) walk(a action) {
 		l.move(max(1, l.h-1))
 	case goPageUp:
 		l.move(-max(1, l.h-1))
+	case goHalfDown:
+		l.move(max(1, l.h/2))
+	case goHalfUp:
+		l.move(-max(1, l.h/2))
 	case goTop:
 		l.first()
 	case goEnd:
@@ -293,6 +301,61 @@ func (m *model) toggleMark() tea.Cmd {
 	return m.crew.cmd(func() tea.Msg {
 		if err := feed.Note(id, flow.Annotation{Mark: &on}); err != nil {
 			return toastMsg{false, fmt.Sprintf("mark %d: %v", id, err)}
+		}
+		return nil
+	})
+}
+
+// marksMost is how many flows are marked at once.
+const marksMost = 1000
+
+// markShown marks all flows that are shown; where all of them are marked, it takes the marks away.
+func (m *model) markShown() tea.Cmd {
+	n := m.list.len()
+	switch {
+	case m.o.ReadOnly:
+		m.say(false, "this session is open read-only: nothing can be marked")
+		return nil
+	case n == 0:
+		m.say(false, "there is no flow to mark")
+		return nil
+	case n > marksMost:
+		m.say(false, count(int64(n))+" flows are too many to mark at once; a filter shows fewer")
+		return nil
+	}
+	marked := make(map[flow.ID]bool, len(m.marks))
+	for _, id := range m.marks {
+		marked[id] = true
+	}
+	var ids []flow.ID
+	on := false
+	for i := range n {
+		at := m.list.at(i)
+		ids = append(ids, at)
+		on = on || !marked[at]
+	}
+	if m.marks = slices.DeleteFunc(m.marks, func(id flow.ID) bool { return slices.Contains(ids, id) }); on {
+		m.marks = append(m.marks, ids...)
+		m.say(true, plural(int64(len(ids)), "flow")+" marked")
+	} else {
+		m.say(true, "the marks of "+plural(int64(len(ids)), "flow")+" taken away")
+	}
+	for _, id := range ids {
+		if r, _ := m.list.rows.get(id); r != nil {
+			c := *r
+			c.Marked = on
+			m.list.rows.put(c)
+		}
+	}
+	feed, ctx := m.o.Feed, m.ctx
+	return m.crew.cmd(func() tea.Msg {
+		for _, id := range ids {
+			if err := feed.Note(id, flow.Annotation{Mark: &on}); err != nil {
+				return toastMsg{false, fmt.Sprintf("mark %d: %v", id, err)}
+			}
+			if ctx.Err() != nil {
+				return nil
+			}
 		}
 		return nil
 	})

@@ -86,6 +86,11 @@ func (d *dossier) pointOut(docs ...document) {
 				c.nth = bytes.Count(data[:min(len(data), c.offset)], c.quote)
 			}
 		}
+		if media, _ := decode.MediaType(m.Header); decode.IsForm(media) && c.text == string(c.quote) {
+			if p := decode.Form(append([]byte("x="), c.quote...)); len(p) == 1 { // as the fields of a form are shown
+				c.text = p[0].Value
+			}
+		}
 		for i, doc := range docs {
 			if side := tabRequest + tab(i); doc != nil && side == t {
 				if s, ok := doc.(citable); ok {
@@ -401,6 +406,7 @@ func (m *model) showCite() {
 			v.wanted = 0
 		} else if _, more := v.lacking(); !more {
 			v.wanted = 0
+			m.say(false, "it does not stand here as it is quoted; "+string(keyOf(toggleRaw))+" shows the body as it was sent")
 		}
 	default:
 		v.wanted = 0

@@ -36,7 +36,7 @@ func flagged() *fakeFeed {
 	}, inspect.Hit{Where: "request.body", Quote: "1 OR 1=1", Offset: strings.LastIndex(body, "1 OR"), Text: "1 OR 1=1", Place: "the JSON field last.deep"})
 	id = f.done(request(time.Second, "POST", "https://api.test/v1/login", "user=me&note=1%27+OR+1%3D1", "Content-Type", "application/x-www-form-urlencoded"),
 		time.Second, response(403, "Forbidden", "text/plain", "no"))
-	waf(id, nil, inspect.Hit{Where: "request.body", Quote: "1%27+OR+1%3D1", Offset: 13, Text: "1' OR 1=1", Place: "the form field note"})
+	waf(id, []inspect.Evidence{{Where: "request.body", Quote: "OR+1%3D1", Offset: 18}}, inspect.Hit{Where: "request.body", Quote: "1%27+OR+1%3D1", Offset: 13, Text: "1' OR 1=1", Place: "the form field note"})
 	return f
 }
 
@@ -106,12 +106,12 @@ func TestWhatIsFlaggedIsPointedOut(t *testing.T) {
 	if got := strings.Join(marked(s), "|"); got != "%3Cscript%3E|evil.test|1 OR 1=1" {
 		t.Errorf("pointed out in the body as sent: %q", got)
 	}
-	s.press("b", "tab", "j", "tab")
-	if got := strings.Join(marked(s), "|"); got != "1' OR 1=1" {
+	s.press("b", "tab", "j", "tab") // in the form, the one lies in the other
+	if got := strings.Join(marked(s), ""); got != "1' OR 1=1" {
 		t.Errorf("pointed out in a form: %q", got)
 	}
 	s.press("b")
-	if got := strings.Join(marked(s), "|"); got != "1%27+OR+1%3D1" {
+	if got := strings.Join(marked(s), ""); got != "1%27+OR+1%3D1" {
 		t.Errorf("pointed out in a form as sent: %q", got)
 	}
 }

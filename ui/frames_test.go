@@ -95,6 +95,8 @@ var scenes = []struct {
 	{"endpoints", shop, []string{"E", "j"}},
 	{"comment", shop, []string{"N", "N", ";", "n", "o", "t", "e"}},
 	{"marked", shop, []string{"N", "N", "space", "space"}},
+	{"save", shop, []string{"N", "N", "w", "down"}},
+	{"save-there", shop, []string{"N", "N", "w", "ctrl+u", "enter"}},
 	{"delete", shop, []string{"N", "N", "D"}},
 	{"quit", sending, []string{"q"}},
 	{"logs", logged, []string{"N", "N", "tab", "h", "h"}},

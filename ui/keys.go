@@ -17,6 +17,8 @@ const (
 	goPageUp
 	goTop
 	goEnd
+	goHalfDown
+	goHalfUp
 	open
 	back
 	nextPane
@@ -39,8 +41,10 @@ const (
 	applyFix
 	pinpointIt
 	pick
+	markShown
 	copyTrue
 	copyMasked
+	saveFlows
 	compareMarked
 	partnerBefore
 	partnerAfter
@@ -145,6 +149,8 @@ var bindings = []binding{
 	{goUp, anywhere, []string{"k", "up"}, "up", "previous row, or scroll up", "Move", 0},
 	{goPageDown, anywhere, []string{"pgdown", "ctrl+f"}, "page down", "a page on", "Move", 0},
 	{goPageUp, anywhere, []string{"pgup", "ctrl+b"}, "page up", "a page back", "Move", 0},
+	{goHalfDown, anywhere, []string{"ctrl+d"}, "half page down", "half a page on", "Move", 0},
+	{goHalfUp, anywhere, []string{"ctrl+u"}, "half page up", "half a page back", "Move", 0},
 	{goTop, anywhere, []string{"g", "home"}, "first", "first row", "Move", 0},
 	{goEnd, anywhere, []string{"G", "end"}, "newest", "last row; in the list, follow the newest again", "Move", 0},
 	{nextRefusal, anywhere, []string{"n"}, "next refusal", "next refused request, around the end", "Move", 9},
@@ -160,6 +166,7 @@ var bindings = []binding{
 	{applyFix, anywhere, []string{"f"}, "fix", "show the verdict's change, then send the request with it", "Refusal", 3},
 	{pinpointIt, anywhere, []string{"p"}, "pinpoint", "find by experiment what decides: shows its plan first", "Refusal", 6},
 	{pick, anywhere, []string{"space"}, "mark", "mark the flow; in Diff, tick the difference", "Refusal", 0},
+	{markShown, anywhere, []string{"*"}, "mark all shown", "mark all flows that are shown, or take their marks away", "Refusal", 0},
 	{compareMarked, anywhere, []string{"d"}, "diff", "compare with a marked flow, two marked ones, or the last success", "Refusal", 5},
 	{newRequest, anywhere, []string{"ctrl+n"}, "new request", "write a request from nothing; a curl command that is pasted opens here too", "Refusal", 0},
 	{partnerBefore, anywhere, []string{"["}, "earlier partner", "compare with an earlier success", "Refusal", 0},
@@ -169,6 +176,7 @@ var bindings = []binding{
 
 	{copyTrue, anywhere, []string{"y"}, "copy", "copy as curl, URL, header, body, verdict", "Take away", 4},
 	{copyMasked, anywhere, []string{"Y"}, "copy masked", "the same with secrets masked", "Take away", 0},
+	{saveFlows, anywhere, []string{"w"}, "save", "write the flows shown, or those marked, to a HAR file; or one body", "Take away", 0},
 
 	{pauseCapture, anywhere, []string{"P"}, "pause", "pause the recording, or go on with it; traffic goes through", "Record", 0},
 	{ignoreHost, anywhere, []string{"I"}, "ignore host", "pass this host through unread and unrecorded from now on, or record it again", "Record", 0},
