@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,11 +19,16 @@ func (c *Case) verify(item int) string {
 	if client == "" {
 		client = "the client's address"
 	}
-	method := c.req().Method
+	asked := c.asked()
 	id := c.requestID()
-	grep := fmt.Sprintf("grep -F %s", shell(path))
+	url, grep := shell(c.Flow.URL()), "grep -F "+shell(path)
 	if id != "" {
 		grep = "grep -F " + shell(id)
+	} else if path == "" {
+		grep = "grep -F PATH"
+	}
+	if c.Flow.URL() == "" {
+		url = "URL"
 	}
 	who := c.whoAnswered()
 	vendorLog := ""
@@ -31,9 +37,9 @@ func (c *Case) verify(item int) string {
 	}
 	switch item {
 	case 1:
-		return fmt.Sprintf("curl -i -X OPTIONS %s and read Allow; the API's documentation for %s %s", shell(c.Flow.URL()), method, path)
+		return fmt.Sprintf("curl -i -X OPTIONS %s and read Allow; the API's documentation for %s", url, asked)
 	case 2:
-		return fmt.Sprintf("the router of the service for %s, and its documentation", path)
+		return fmt.Sprintf("the router of the service for %s, and its documentation", cmp.Or(path, asked))
 	case 3:
 		return "which media types the endpoint consumes, in its documentation or configuration"
 	case 4:
@@ -47,13 +53,13 @@ func (c *Case) verify(item int) string {
 	case 8:
 		return fmt.Sprintf("%s%s /var/log/nginx/error.log /var/log/apache2/error.log, at %s", vendorLog, grep, at)
 	case 9:
-		return fmt.Sprintf("%sthe WAF's log at %s for %s %s%s", vendorLog, at, method, path, withID(id))
+		return fmt.Sprintf("%sthe WAF's log at %s for %s%s", vendorLog, at, asked, withID(id))
 	case 10:
 		return fmt.Sprintf("security groups, allow lists and country rules for %s", client)
 	case 11:
-		return fmt.Sprintf("the load balancer's rules and access log at %s for %s", at, path)
+		return fmt.Sprintf("the load balancer's rules and access log at %s for %s", at, cmp.Or(path, asked))
 	case 12:
-		return fmt.Sprintf("the gateway's policies for %s %s, and its log at %s%s", method, path, at, withID(id))
+		return fmt.Sprintf("the gateway's policies for %s, and its log at %s%s", asked, at, withID(id))
 	case 13:
 		return "the gateway's or application's limits for this client"
 	case 14:
@@ -65,7 +71,7 @@ func (c *Case) verify(item int) string {
 	case 17:
 		return fmt.Sprintf("%s in the application's log, at %s", grep, at)
 	case 18:
-		return fmt.Sprintf("the guard of the route %s %s: which role, permission or owner does it want?", method, path)
+		return fmt.Sprintf("the guard of the route of %s: which role, permission or owner does it want?", asked)
 	case 19:
 		return "the database's log at " + at + `; \dp TABLE, SHOW GRANTS FOR USER`
 	case 20:
@@ -78,6 +84,12 @@ func (c *Case) verify(item int) string {
 		return "what was deployed or configured" + since
 	}
 	return ""
+}
+
+// asked is the method and path of the request, as far as there is one: of an answer alone it is not known.
+func (c *Case) asked() string {
+	s := strings.TrimSpace(c.req().Method + " " + clip(c.Flow.Path(), 80))
+	return cmp.Or(s, "an unknown request")
 }
 
 func withID(id string) string {
@@ -144,7 +156,7 @@ func (c *Case) whereToLook(who answerer) string {
 	if !c.Now.IsZero() {
 		fmt.Fprintf(&b, " at %s", c.Now.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
-	fmt.Fprintf(&b, " for %s %s", c.req().Method, clip(c.Flow.Path(), 80))
+	fmt.Fprintf(&b, " for %s", c.asked())
 	if id := c.requestID(); id != "" {
 		fmt.Fprintf(&b, ", id %s", id)
 	}

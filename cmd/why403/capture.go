@@ -13,6 +13,7 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/filter"
+	"github.com/why403/why403/flow/redact"
 	"github.com/why403/why403/flow/session"
 )
 
@@ -24,7 +25,9 @@ func newCapture(std stdio) *cobra.Command {
 		Short: "Run without a screen: a line for each finished exchange",
 		Long: `Run the proxy without a screen and print a line for each exchange that is
 finished, recorded on disk and explained. A printed line is never lost: what it
-tells of is in the session even if the process is killed.`,
+tells of is in the session even if the process is killed.
+
+Secrets in URLs are masked, the same secret by the same name, unless --reveal is given.`,
 		Example: `why403 capture --json --until-refused
 why403 capture --filter 'method:post status:403'`,
 		Args: noArguments,
@@ -34,6 +37,7 @@ why403 capture --filter 'method:post status:403'`,
 	}
 	o.add(cmd.Flags())
 	cmd.Flags().BoolVar(&c.json, "json", false, "print JSON, one object a line")
+	cmd.Flags().BoolVar(&c.reveal, "reveal", false, "write secrets as they are")
 	cmd.Flags().BoolVar(&c.untilRefused, "until-refused", false, "stop at the first refusal with exit status 3")
 	cmd.Flags().IntVar(&c.max, "max", 0, "stop after `N` exchanges (0: go on)")
 	cmd.Flags().StringVar(&c.filter, "filter", "", "print only what matches `EXPR`, such as 'host:api status:4xx'")
@@ -42,9 +46,25 @@ why403 capture --filter 'method:post status:403'`,
 
 // capture prints the rows of a store as they come to their end.
 type capture struct {
-	json, untilRefused bool
-	max                int
-	filter             string
+	json, untilRefused, reveal bool
+	max                        int
+	filter                     string
+	mask                       *redact.Masker // made with the first line
+}
+
+// maskedSecrets is how many secrets are remembered by name; those met again after as many others get another one.
+const maskedSecrets = 1 << 13
+
+// masked is text as it may be printed.
+func (c *capture) masked(s string) string {
+	if c.reveal || s == "" {
+		return s
+	}
+	if c.mask == nil {
+		c.mask = redact.New()
+	}
+	c.mask.Forget(maskedSecrets)
+	return c.mask.Text(c.mask.URL(s))
 }
 
 func runCapture(ctx context.Context, std stdio, o proxyFlags, c capture) error {
@@ -176,11 +196,11 @@ type line struct {
 
 func (c *capture) print(out *bufio.Writer, r *session.Row) error {
 	if !c.json {
-		return printRow(out, r)
+		return c.printRow(out, r)
 	}
 	l := line{
-		ID: r.ID, Time: r.Start.UTC().Format(time.RFC3339Nano), Method: r.Method, URL: rowURL(r), Status: r.Status, Refused: r.Refused(),
-		DurationMS: r.Duration.Milliseconds(), RequestBytes: r.ReqBytes, ResponseBytes: r.RespBytes, Error: orNull(r.Err),
+		ID: r.ID, Time: r.Start.UTC().Format(time.RFC3339Nano), Method: r.Method, URL: c.masked(rowURL(r)), Status: r.Status, Refused: r.Refused(),
+		DurationMS: r.Duration.Milliseconds(), RequestBytes: r.ReqBytes, ResponseBytes: r.RespBytes, Error: orNull(c.masked(r.Err)),
 	}
 	if v := r.Verdict; v != nil {
 		l.Cause, l.Layer, l.Vendor, l.Confidence = orNull(v.Cause), orNull(v.Layer), orNull(v.Vendor), orNull(v.Confidence.String())
@@ -195,15 +215,15 @@ func orNull(s string) *string {
 	return &s
 }
 
-func printRow(out *bufio.Writer, r *session.Row) error {
+func (c *capture) printRow(out *bufio.Writer, r *session.Row) error {
 	status := "-"
 	if r.Status > 0 {
 		status = strconv.Itoa(r.Status)
 	}
-	fmt.Fprintf(out, "%6d %s %-7s %3s %s %d ms", r.ID, r.Start.Local().Format(time.TimeOnly), oneLine(r.Method), status, oneLine(rowURL(r)), r.Duration.Milliseconds())
+	fmt.Fprintf(out, "%6d %s %-7s %3s %s %d ms", r.ID, r.Start.Local().Format(time.TimeOnly), oneLine(r.Method), status, oneLine(c.masked(rowURL(r))), r.Duration.Milliseconds())
 	switch {
 	case r.Err != "":
-		fmt.Fprintf(out, "  ! %s", oneLine(r.Err))
+		fmt.Fprintf(out, "  ! %s", oneLine(c.masked(r.Err)))
 	case r.Refused() && r.Verdict != nil:
 		fmt.Fprintf(out, "  ✗ %s (%s, %s)", oneLine(r.Verdict.Headline), r.Verdict.Cause, r.Verdict.Confidence)
 	case r.Refused():

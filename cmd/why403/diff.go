@@ -10,17 +10,20 @@ import (
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/diff"
+	"github.com/why403/why403/flow/redact"
 )
 
 func newDiff(std stdio) *cobra.Command {
-	format := "text"
+	format, reveal := "text", false
 	cmd := &cobra.Command{
 		Use:   "diff FILE A B",
 		Short: "Compare two requests of a session or HAR by meaning",
 		Long: `Compare the requests of flows A and B: method, URL, query, headers, cookies, token
 claims, JSON by path, form fields. The most suspicious difference stands first,
 what means nothing (dates, trace ids, lengths that follow the body) is muted.
-Seen from A: "-" is what only A has, "+" what only B has.`,
+Seen from A: "-" is what only A has, "+" what only B has.
+
+Secrets are masked, the same secret by the same name, unless --reveal is given.`,
 		Example: `why403 diff last 12 9
 why403 diff page.har 3 1 --format json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -42,6 +45,9 @@ why403 diff page.har 3 1 --format json`,
 				return err
 			}
 			d := diff.Compare(flows[0], flows[1])
+			if !reveal {
+				maskDiff(&d, flows)
+			}
 			if format == "json" {
 				e := json.NewEncoder(std.out)
 				e.SetIndent("", " ")
@@ -50,8 +56,23 @@ why403 diff page.har 3 1 --format json`,
 			return writeDiff(std.out, d)
 		},
 	}
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "write secrets as they are")
 	cmd.Flags().StringVar(&format, "format", format, "text or json")
 	return cmd
+}
+
+// maskDiff masks the secrets in a difference: those of both requests, wherever they stand.
+func maskDiff(d *diff.Diff, flows []*flow.Flow) {
+	m := redact.New()
+	for _, f := range flows {
+		m.Learn(f)
+	}
+	for i, c := range d.Changes {
+		d.Changes[i] = m.Change(c)
+	}
+	for i, c := range d.Muted {
+		d.Muted[i].Change = m.Change(c.Change)
+	}
 }
 
 func writeDiff(out io.Writer, d diff.Diff) error {

@@ -121,6 +121,9 @@ func TestNoSecretLeavesInAnyForm(t *testing.T) {
 	for _, form := range []string{"text", "json", "markdown"} {
 		forms = append(forms, []string{"explain", "FILE", "--log", "app=LOG", "--format", form})
 	}
+	for _, form := range []string{"text", "json"} {
+		forms = append(forms, []string{"diff", "FILE", "1", "2", "--format", form})
+	}
 	for name, put := range hiding {
 		t.Run(name, func(t *testing.T) {
 			secret := rand.Text() // 26 letters and digits

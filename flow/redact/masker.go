@@ -102,6 +102,25 @@ func (m *Masker) Text(s string) string {
 	return m.replace(s, m.find(s))
 }
 
+// Part is the name of the known secret of which s is a part, or which s is; ok is false when there is
+// none. A quotation that was cut then has the name of the whole.
+func (m *Masker) Part(s string) (name string, ok bool) {
+	const least, most = 8, 1 << 12 // bytes of s; secrets that are looked through
+	if len(s) < least || len(m.secrets) > most {
+		return "", false
+	}
+	var of *secret
+	for text, k := range m.secrets {
+		if strings.Contains(text, s) && (of == nil || len(text) < len(of.text) || len(text) == len(of.text) && text < of.text) {
+			of = k // the shortest, whatever the order of a map
+		}
+	}
+	if of == nil {
+		return "", false
+	}
+	return m.nameOf(of, of.text, asIs), true
+}
+
 // Change is a change with its secrets masked, by the rules of the place that it is about.
 func (m *Masker) Change(c flow.Change) flow.Change {
 	one := func(p *string) *string {
@@ -144,6 +163,17 @@ func (m *Masker) Variables() map[string]string {
 		list[name] = about
 	}
 	return list
+}
+
+// Forget forgets the secrets if there are more than most: memory is bounded in a run without end.
+// No name is given twice; a secret that is met again gets another one.
+func (m *Masker) Forget(most int) {
+	if len(m.secrets) <= most {
+		return
+	}
+	n := New()
+	n.runnable, n.counter = m.runnable, m.counter
+	*m = *n
 }
 
 // Value is what a name stands for.

@@ -49,7 +49,8 @@ func section(p *writer, e *inspect.Explained) {
 	if len(v.Evidence) > 0 {
 		p.f("\n### Evidence\n\n")
 		for _, ev := range v.Evidence {
-			p.f("* %s: %s\n", code(ev.Where), code(ev.Quote))
+			where, quote := quoted(ev)
+			p.f("* %s: %s\n", code(where), code(quote))
 		}
 	}
 	if v.Fix != nil {

@@ -55,8 +55,17 @@ func maskedVerdict(m *redact.Masker, v inspect.Verdict) inspect.Verdict {
 
 // maskedQuote masks a quote of a field by what the field is, any other by what it says.
 func maskedQuote(m *redact.Masker, e inspect.Evidence) string {
+	if claims(e.Quote) != "" {
+		return m.Text(e.Quote) // of a token only the signature is secret
+	}
+	if name, ok := m.Part(e.Quote); ok {
+		return name
+	}
 	for _, side := range []string{"request.header:", "response.header:"} {
 		if name, ok := strings.CutPrefix(e.Where, side); ok {
+			if strings.HasSuffix(strings.ToLower(name), "cookie") && !strings.Contains(e.Quote, "=") {
+				break // the name of a cookie
+			}
 			return m.Text(*m.Change(flow.Change{Part: flow.InHeader, Name: name, After: &e.Quote}).After)
 		}
 	}

@@ -59,7 +59,8 @@ func text(p *writer, e *inspect.Explained, o TextOptions) {
 		if i == 0 {
 			label = "evidence"
 		}
-		p.f("  %-10s  %s: \"%s\"\n", label, visible(ev.Where), short(ev.Quote))
+		where, quote := quoted(ev)
+		p.f("  %-10s  %s: \"%s\"\n", label, visible(where), short(quote))
 	}
 	if v.Fix != nil {
 		p.f("  %-10s  %s\n", fixLabel(v.Fix), visible(v.Fix.Summary))
