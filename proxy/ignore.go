@@ -26,6 +26,11 @@ func (x *exchange) store() Recorder {
 
 // conclude ends the recording of flow id in rec, as soon as it is known which process the client is.
 func (c *client) conclude(rec Recorder, id flow.ID, o flow.Outcome) {
+	if process, ok := c.who.answer(); ok { // nearly always: then nothing is to be kept
+		o.Conn.Process = process
+		rec.End(id, o)
+		return
+	}
 	c.concludeWith(rec, id, o, func(*flow.Outcome) {})
 }
 

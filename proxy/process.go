@@ -114,12 +114,18 @@ func (q *inquiry) finish() {
 
 // known is the process if it is known by now, else "".
 func (q *inquiry) known() string {
+	name, _ := q.answer()
+	return name
+}
+
+// answer is the process, "" if it cannot be known; false: that is not known yet.
+func (q *inquiry) answer() (process string, done bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.done {
-		return ""
+		return "", false
 	}
-	return q.name
+	return q.name, true
 }
 
 // then calls f with the process, "" if it cannot be known: at once, or when

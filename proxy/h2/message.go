@@ -27,13 +27,14 @@ type Request struct {
 // ReadRequest makes sense of a header block, however little there is in it.
 func ReadRequest(fields []hpack.HeaderField) Request {
 	q := Request{Message: &flow.Message{Proto: Proto, Header: make(flow.Header, 0, len(fields))}}
+	order := make([]byte, 0, 8)
 	for _, f := range fields {
 		if !f.IsPseudo() {
 			q.Header = append(q.Header, flow.Field{Name: f.Name, Value: f.Value})
 			continue
 		}
 		if len(f.Name) > 1 {
-			q.Order += f.Name[1:2]
+			order = append(order, f.Name[1])
 		}
 		switch f.Name {
 		case ":method":
@@ -51,6 +52,7 @@ func ReadRequest(fields []hpack.HeaderField) Request {
 			q.Header = append(q.Header, flow.Field{Name: f.Name, Value: f.Value})
 		}
 	}
+	q.Order = string(order)
 	return q
 }
 

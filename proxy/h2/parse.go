@@ -221,12 +221,17 @@ func (p *Parser) payload(b []byte) {
 	}
 }
 
+const usualFields = 12 // of a header block
+
 // field is called by the decoder for each field of a block.
 func (p *Parser) field(f hpack.HeaderField) {
 	if p.size += f.Size(); p.size > maxBlock {
 		p.block.Cut = true
 		p.dec.SetEmitEnabled(false) // the table is still kept up
 		return
+	}
+	if p.block.Fields == nil {
+		p.block.Fields = make([]hpack.HeaderField, 0, usualFields)
 	}
 	p.block.Fields = append(p.block.Fields, f)
 }
