@@ -32,6 +32,7 @@ func newCA(std stdio) *cobra.Command {
 	cmd.AddCommand(
 		newInstall(std, &dir),
 		newUninstall(std, &dir),
+		newRotate(std, &dir),
 		&cobra.Command{
 			Use:     "path",
 			Short:   "Print where the certificate is",
@@ -55,7 +56,7 @@ func newCA(std stdio) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return showCA(std.out, ca.Info())
+				return showCA(std.out, ca)
 			},
 		},
 		&cobra.Command{
@@ -78,7 +79,8 @@ func newCA(std stdio) *cobra.Command {
 	return cmd
 }
 
-func showCA(out io.Writer, info certs.Info) error {
+func showCA(out io.Writer, ca *certs.CA) error {
+	info := ca.Info()
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "name\t%s\n", info.Name)
 	fmt.Fprintf(w, "certificate\t%s\n", info.Cert)
@@ -86,6 +88,9 @@ func showCA(out io.Writer, info certs.Info) error {
 	fmt.Fprintf(w, "valid\t%s to %s\n", info.NotBefore.Format(time.DateOnly), info.NotAfter.Format(time.DateOnly))
 	fmt.Fprintf(w, "sha256\t%s\n", info.SHA256)
 	fmt.Fprintf(w, "spki sha256\t%s\n", info.SPKI)
+	if _, warning := ca.Expires(); warning != "" {
+		fmt.Fprintf(w, "note\t%s; why403 ca rotate makes a new one\n", warning)
+	}
 	return w.Flush()
 }
 

@@ -102,7 +102,7 @@ func examineAuthority(dir string) []launch.Check {
 	info := ca.Info()
 	checks := []launch.Check{{Subject: subject, State: launch.Good, Text: fmt.Sprintf("%s, valid until %s; its key has mode %04o", info.Cert, info.NotAfter.Format(time.DateOnly), info.KeyMode)}}
 	if _, warning := ca.Expires(); warning != "" {
-		checks = append(checks, launch.Check{Subject: subject, State: launch.Note, Text: warning, Mend: "remove the folder " + info.Dir + ": the next start makes a new one, which clients must be given again"})
+		checks = append(checks, launch.Check{Subject: subject, State: launch.Note, Text: warning, Mend: "why403 ca rotate makes a new one, which clients must be given again"})
 	}
 	trust := launch.Check{Subject: subject, State: launch.Good, Text: "this system does not trust it, and need not: run, env and browser give it to their clients alone"}
 	if systemTrusts(ca.PEM()) {

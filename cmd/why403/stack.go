@@ -131,6 +131,9 @@ func (o *proxyFlags) open(p parts) (_ *stack, err error) {
 	if tell == nil {
 		tell = s.remarks.add
 	}
+	if _, warning := s.ca.Expires(); warning != "" && s.caFile != "" {
+		tell(warning + "; why403 ca rotate makes a new one")
+	}
 	with, err := o.contract.read(explain.Options{Settled: p.settled, WAF: new(waf.Engine)})
 	if err != nil {
 		return nil, err

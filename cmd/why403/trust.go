@@ -110,6 +110,43 @@ func (t *truster) uninstall(ctx context.Context) error {
 	return err
 }
 
+func newRotate(std stdio, dir *string) *cobra.Command {
+	t := truster{std: std, dir: dir}
+	cmd := &cobra.Command{
+		Use:   "rotate",
+		Short: "Make a new certificate authority in the place of the one there is",
+		Long: `Remove the certificate authority with its key, after asking, and make a new one:
+before it expires, or when somebody else may have seen the key. Clients that were
+given the old certificate must be given the new one; what ca install did is taken
+back by ca uninstall, for authorities that are gone, too.`,
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error { return t.rotate() },
+	}
+	cmd.Flags().BoolVar(&t.yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (t *truster) rotate() error {
+	o := proxyFlags{caDir: *t.dir}
+	what := "a new authority in " + o.dir()
+	if ca, err := certs.Load(o.dir(), time.Now); err == nil {
+		what = fmt.Sprintf("%s, valid until %s, goes with its key; a new one takes its place", ca.Info().Name, ca.Info().NotAfter.Format(time.DateOnly))
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		what = err.Error() + "; a new one takes its place"
+	}
+	fmt.Fprintln(t.std.err, oneLine(what))
+	if yes, err := t.agreed(); err != nil || !yes {
+		return err
+	}
+	ca, err := certs.Rotate(o.dir(), time.Now)
+	if err != nil {
+		return caError(err)
+	}
+	fmt.Fprintf(t.std.err, "why403: clients must be given %s; a running why403 has the old one until it is started again\n", ca.Info().Cert)
+	fmt.Fprintln(t.std.err, "why403: if the old one was installed: why403 ca uninstall, then why403 ca install")
+	return nil
+}
+
 // find gives the stores that were asked for.
 func (t *truster) find(ctx context.Context, ca *certs.CA) ([]launch.Store, error) {
 	home, _ := os.UserHomeDir()
@@ -145,18 +182,27 @@ func quotedWords(args []string) string {
 	return strings.Join(words, " ")
 }
 
+// agreed asks whether what was shown is to be done.
+func (t *truster) agreed() (bool, error) {
+	if t.yes {
+		return true, nil
+	}
+	if !t.std.terminal() {
+		return false, failedf("run it in a terminal, or give --yes", "ca: somebody must say yes to this, and there is no terminal")
+	}
+	fmt.Fprint(t.std.err, "Do this? [y/N] ")
+	answer, _ := bufio.NewReader(t.std.in).ReadString('\n')
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		fmt.Fprintln(t.std.err, "why403: nothing was done")
+		return false, nil
+	}
+	return true, nil
+}
+
 // carryOut asks, and runs the commands that were shown.
 func (t *truster) carryOut(ctx context.Context, commands [][]string) (done bool, err error) {
-	if !t.yes {
-		if !t.std.terminal() {
-			return false, failedf("run it in a terminal, or give --yes", "ca: somebody must say yes to this, and there is no terminal")
-		}
-		fmt.Fprint(t.std.err, "Do this? [y/N] ")
-		answer, _ := bufio.NewReader(t.std.in).ReadString('\n')
-		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-			fmt.Fprintln(t.std.err, "why403: nothing was done")
-			return false, nil
-		}
+	if yes, err := t.agreed(); err != nil || !yes {
+		return false, err
 	}
 	if err := launch.RunAll(ctx, commands, t.std.in, t.std.err); err != nil {
 		return false, failed(fmt.Errorf("ca: %w", err), "what was done before it stays; why403 ca uninstall takes it back")

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -208,7 +209,9 @@ func examineClients(ctx context.Context, home string) (all []Check) {
 	}
 	var names []string
 	for _, b := range Browsers() {
-		names = append(names, b.Name)
+		if !slices.Contains(names, b.Name) {
+			names = append(names, b.Name)
+		}
 	}
 	if len(names) > 0 {
 		add(Good, "browsers: "+strings.Join(names, ", "), "")

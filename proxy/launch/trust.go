@@ -34,7 +34,7 @@ func (a Authority) name() string { return mark + a.Serial[:min(len(a.Serial), 12
 
 // Stores are those of this machine. home is the user's.
 func Stores(ctx context.Context, a Authority, home string) []Store {
-	return append(systemStores(a), append(nssStores(ctx, a, home), javaStores(ctx, a)...)...)
+	return append(systemStores(ctx, a), append(nssStores(ctx, a, home), javaStores(ctx, a)...)...)
 }
 
 // nssStores are the databases of Chromium and Firefox, which know nothing of the system's store on Linux.
@@ -83,13 +83,23 @@ func javaStores(ctx context.Context, a Authority) []Store {
 		return asRoot(store, append([]string{tool}, append(more, "-keystore", store, "-storepass", javaPassword)...))
 	}
 	s := Store{Name: "java", What: "Java in " + home, Install: [][]string{args("-importcert", "-noprompt", "-alias", a.name(), "-file", a.File)}}
-	out, _ := exec.CommandContext(ctx, tool, "-list", "-keystore", store, "-storepass", javaPassword).Output()
-	for _, line := range strings.Split(string(out), "\n") {
-		if alias, _, ok := strings.Cut(line, ","); ok && strings.HasPrefix(alias, mark) {
+	for _, alias := range aliases(ctx, tool, store) {
+		if strings.HasPrefix(alias, mark) {
 			s.Uninstall = append(s.Uninstall, args("-delete", "-alias", alias))
 		}
 	}
 	return []Store{s}
+}
+
+// aliases are the names of the certificates in a store of Java's.
+func aliases(ctx context.Context, keytool, store string) (names []string) {
+	out, _ := exec.CommandContext(ctx, keytool, "-list", "-keystore", store, "-storepass", javaPassword).Output()
+	for _, line := range strings.Split(string(out), "\n") {
+		if alias, _, ok := strings.Cut(line, ","); ok {
+			names = append(names, alias)
+		}
+	}
+	return names
 }
 
 // asRoot puts sudo before a command that writes what is not ours.

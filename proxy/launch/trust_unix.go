@@ -3,9 +3,11 @@
 package launch
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +25,7 @@ var anchors = []struct {
 	{"/etc/ca-certificates/trust-source/anchors", []string{"trust", "extract-compat"}, []string{"trust", "extract-compat"}}, // Arch
 }
 
-func systemStores(a Authority) []Store {
+func systemStores(ctx context.Context, a Authority) []Store {
 	for _, k := range anchors {
 		if _, err := os.Stat(k.dir); err != nil {
 			continue
@@ -33,6 +35,7 @@ func systemStores(a Authority) []Store {
 		}
 		s := Store{Name: "system", What: "all programs that use the system's certificates", Install: [][]string{
 			asRoot(k.dir, []string{"install", "-m", "644", a.File, filepath.Join(k.dir, a.name()+".crt")}), asRoot(k.dir, k.refresh)}}
+		s.Uninstall = append(s.Uninstall, ofJavaHook(ctx)...)
 		old, _ := filepath.Glob(filepath.Join(k.dir, mark+"*.crt"))
 		for _, path := range old {
 			s.Uninstall = append(s.Uninstall, asRoot(k.dir, []string{"rm", "-f", path}))
@@ -43,6 +46,26 @@ func systemStores(a Authority) []Store {
 		return []Store{s}
 	}
 	return nil
+}
+
+// Debian's hook adds what update-ca-certificates adds to Java's store, but takes
+// away only what the distribution had brought (ca-certificates-java 20230710).
+const (
+	hookStore = "/etc/ssl/certs/java/cacerts"
+	hookMark  = "debian:" + mark
+)
+
+func ofJavaHook(ctx context.Context) (commands [][]string) {
+	tool, err := exec.LookPath("keytool")
+	if err != nil {
+		return nil
+	}
+	for _, alias := range aliases(ctx, tool, hookStore) {
+		if strings.HasPrefix(alias, hookMark) {
+			commands = append(commands, asRoot(hookStore, []string{tool, "-delete", "-alias", alias, "-keystore", hookStore, "-storepass", javaPassword}))
+		}
+	}
+	return commands
 }
 
 func writable(path string) bool { return unix.Access(path, unix.W_OK) == nil }
