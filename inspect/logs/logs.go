@@ -95,7 +95,7 @@ func correlate(s *Source, q Query) []Line {
 	default:
 		if len(groups) > 1 && groups[0].at.IsZero() && groups[0].to <= fewLines {
 			// A console prints warnings without a time before the access line that has one (Django's runserver).
-			groups[0].at, groups[0].zone = groups[1].at, groups[1].zone
+			groups[1].from, groups = 0, groups[1:]
 		}
 		if !overlaps(groups, q) {
 			q.Start = time.Time{} // clocks or days that do not meet: only what names the request is taken

@@ -89,6 +89,15 @@ func TestCorrelate(t *testing.T) {
 			`Can't verify CSRF token authenticity.`,
 			`Completed 403 Forbidden in 1ms`,
 		}},
+		{"what a console prints without a time before the line that has one", query(), "1 request, 2 request, 3 request", []string{
+			`Invalid HTTP_HOST header: '10.0.0.9'. You may need to add '10.0.0.9' to ALLOWED_HOSTS.`,
+			`Bad Request: /orders`,
+			`[02/Jun/2026 10:15:30] "POST /orders HTTP/1.1" 400 154`,
+		}},
+		{"the same before another request's line", query(), "", []string{
+			`Invalid HTTP_HOST header: '10.0.0.9'. You may need to add '10.0.0.9' to ALLOWED_HOSTS.`,
+			`[02/Jun/2026 10:15:30] "POST /users HTTP/1.1" 400 154`,
+		}},
 		{"local time without a zone", query(), "1 request", []string{
 			`2026-06-02 12:15:30,120 WARNING Forbidden: /orders`,
 			`2026-06-02 12:16:30,120 WARNING Forbidden: /orders`,

@@ -92,6 +92,30 @@ func TestNearLine(t *testing.T) {
 	}
 }
 
+// TestNearSubject: a line by time alone holds for the request whose Origin it names,
+// and where something else says that the request was refused.
+func TestNearSubject(t *testing.T) {
+	line := LogLine{Label: "log", N: 1, Text: "HTTP Origin header (https://a.test) didn't match request.base_url (http://a.test)", Near: true}
+	for _, c := range []struct {
+		name, origin, body string
+		want               int
+	}{
+		{"its Origin", "https://a.test", "", 1},
+		{"another Origin", "https://b.test", "", 0},
+		{"no Origin", "", "", 0},
+		{"Rails' page of a refusal", "", "<h1>The change you wanted was rejected.</h1>", 2},
+	} {
+		x := exchangeAt("a.test", 422, c.body)
+		if c.origin != "" {
+			x.Request.Header = append(x.Request.Header, flow.Field{Name: "Origin", Value: c.origin})
+		}
+		x.Logs = []LogLine{line}
+		if got := len(Decisions(x, false)); got != c.want {
+			t.Errorf("%s: %d decisions, want %d", c.name, got, c.want)
+		}
+	}
+}
+
 // TestReported: what a page of a firewall says inside the text of a JSON
 // document is an application's report, not that firewall's answer.
 func TestReported(t *testing.T) {
