@@ -105,7 +105,7 @@ func TestEveryCutOfARecordIsRefused(t *testing.T) {
 // A file of a version that knew less, or had it in another place, is read with what it knew.
 func TestRecordsOfOldVersionsAreRead(t *testing.T) {
 	f := everything()
-	got, err := decodeRecord(string(encodeRecordAs(f, 2)))
+	got, err := decodeRecord(string(appendRecord(nil, f, 2)))
 	if d := cmp.Diff(f, got); d != "" || err != nil {
 		t.Errorf("version 2: %v (-recorded +read)\n%s", err, d)
 	}
@@ -113,7 +113,7 @@ func TestRecordsOfOldVersionsAreRead(t *testing.T) {
 	for _, tls := range [...]*flow.TLS{f.Conn.ClientTLS, f.Conn.OriginTLS} {
 		tls.JA3, tls.JA4, tls.Unverified, tls.Presented, tls.Wanted, tls.Chain = "", "", "", "", false, nil
 	}
-	got, err = decodeRecord(string(encodeRecordAs(f, 1)))
+	got, err = decodeRecord(string(appendRecord(nil, f, 1)))
 	if d := cmp.Diff(f, got); d != "" || err != nil {
 		t.Errorf("version 1: %v (-recorded +read)\n%s", err, d)
 	}
@@ -123,7 +123,7 @@ func FuzzRecord(f *testing.F) {
 	short := everything()
 	short.Response.Header[0].Value = "y" // a long input is minimized for longer than it is varied
 	f.Add(string(encodeRecord(short)))
-	f.Add(string(encodeRecordAs(short, 2)))
+	f.Add(string(appendRecord(nil, short, 2)))
 	f.Add(string(encodeRecord(post())))
 	f.Add(string(encodeTLS(short.Conn.OriginTLS)))
 	f.Fuzz(func(t *testing.T, blob string) {

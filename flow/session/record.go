@@ -16,9 +16,10 @@ const recordVersion = 3
 
 // encodeRecord is everything of f but its number, the content of its bodies and
 // its TLS connections. A field line that stands in the head is not stored twice.
-func encodeRecord(f *flow.Flow) []byte { return encodeRecordAs(f, recordVersion) }
+func encodeRecord(f *flow.Flow) []byte { return appendRecord(nil, f, recordVersion) }
 
-func encodeRecordAs(f *flow.Flow, version byte) []byte {
+// appendRecord appends it to b.
+func appendRecord(b []byte, f *flow.Flow, version byte) []byte {
 	n := 512
 	for _, m := range []*flow.Message{f.Request, f.Response} {
 		if m != nil {
@@ -28,7 +29,7 @@ func encodeRecordAs(f *flow.Flow, version byte) []byte {
 			}
 		}
 	}
-	e := &encoder{b: make([]byte, 0, n)}
+	e := &encoder{b: slices.Grow(b, n)}
 	e.byte(version)
 	e.byte(byte(f.Kind))
 	e.byte(byte(f.Origin))

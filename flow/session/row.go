@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"time"
 
 	"github.com/why403/why403/flow"
@@ -135,8 +136,11 @@ const (
 	noteVersion = 1
 )
 
-func (r *Row) encode() []byte {
-	e := &encoder{b: make([]byte, 0, 80+len(r.Method)+len(r.Authority)+len(r.Target)+len(r.ContentType)+len(r.Err))}
+func (r *Row) encode() []byte { return r.append(nil) }
+
+// append appends it to b.
+func (r *Row) append(b []byte) []byte {
+	e := &encoder{b: slices.Grow(b, 80+len(r.Method)+len(r.Authority)+len(r.Target)+len(r.ContentType)+len(r.Err))}
 	e.byte(rowVersion)
 	e.byte(byte(r.Kind))
 	e.byte(byte(r.Origin))

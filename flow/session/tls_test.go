@@ -132,7 +132,7 @@ func TestTLSConnectionsOfAnOldFile(t *testing.T) {
 	for _, q := range []string{"DROP TABLE tls", "ALTER TABLE record DROP COLUMN client", "ALTER TABLE record DROP COLUMN origin", "PRAGMA user_version = 2"} {
 		sql(t, path, q)
 	}
-	sql(t, path, "UPDATE record SET data = ? WHERE id = 1", encodeRecordAs(old, 2))
+	sql(t, path, "UPDATE record SET data = ? WHERE id = 1", appendRecord(nil, old, 2))
 	sql(t, path, "UPDATE flow SET open = 1 WHERE id = 1") // its writer was killed
 	for _, writable := range []bool{false, true, false} {
 		s, err := Open(path, Options{Writable: writable})

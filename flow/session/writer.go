@@ -299,11 +299,12 @@ type writer struct {
 	endpoints, hosts map[string]int64 // numbers known from the tables; bounded by maxKnown
 	secures          map[secure]int64 // the same of tls, bounded by maxSecures
 	totals           totals
-	scratch          []byte
-	again            bool // the commit before did not succeed, or only said so
+	scratch, row     []byte // room for what is written; SQLite takes a copy
+	again            bool   // the commit before did not succeed, or only said so
 }
 
 const (
+	maxScratch = 1 << 20
 	maxKnown   = 10_000
 	maxSecures = 1000
 )
@@ -411,7 +412,8 @@ func (w *writer) flow(ctx context.Context, j *job) error {
 	if j.kind == jobOpen {
 		open = 1
 	}
-	blob := r.encode()
+	w.row = r.append(w.row[:0])
+	blob := w.row
 	if j.kind != jobOpen {
 		// As it will be read: its strings no longer hold on to the heads that they were parts of.
 		if err := r.decode(string(blob)); err != nil {
@@ -448,7 +450,12 @@ func (w *writer) flow(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	return w.c.exec(ctx, record, int64(r.ID), encodeRecord(j.flow), client, origin)
+	w.scratch = appendRecord(w.scratch[:0], j.flow, recordVersion)
+	err = w.c.exec(ctx, record, int64(r.ID), w.scratch, client, origin)
+	if cap(w.scratch) > maxScratch {
+		w.scratch = nil
+	}
+	return err
 }
 
 const (
