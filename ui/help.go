@@ -33,6 +33,18 @@ func (h *help) key(m *model, name, _ string) tea.Cmd {
 	return nil
 }
 
+// helpRows are a key or sign and what it means, as many rows as that takes.
+func helpRows(th *theme, w int, name, about words) (rows []string) {
+	const column = 17
+	for i, part := range wrap(safe.Of(string(about)), w-column) {
+		if i > 0 {
+			name = ""
+		}
+		rows = append(rows, row(w).on(th.box).gap(1).left(th.key, safe.Of(string(name)), column-1).text(th.text, part).end())
+	}
+	return rows
+}
+
 // helpWidth is the width of a column of the help in cells.
 const helpWidth = 76
 
@@ -50,13 +62,13 @@ func (h *help) view(th *theme, w, height int) []string {
 		all = append(all, row(col).on(th.box).put(th.bright, g).end())
 		for _, b := range bindings {
 			if b.group == g {
-				all = append(all, row(col).on(th.box).gap(1).left(th.key, safe.Of(strings.Join(b.keys, " ")), 16).put(th.text, b.about).end())
+				all = append(all, helpRows(th, col, words(strings.Join(b.keys, " ")), b.about)...)
 			}
 		}
 	}
 	all = append(all, row(col).on(th.box).end(), row(col).on(th.box).put(th.bright, "Signs").end())
 	for _, s := range signs {
-		all = append(all, row(col).on(th.box).gap(1).left(th.key, safe.Of(string(s.sign)), 16).put(th.text, s.about).end())
+		all = append(all, helpRows(th, col, s.sign, s.about)...)
 	}
 	if cols == 2 {
 		half := (len(all) + 1) / 2
