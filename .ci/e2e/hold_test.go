@@ -36,7 +36,7 @@ func TestAHeldOrderIsMended(t *testing.T) {
 		t.Errorf("Django has %d orders while it is held", n)
 	}
 	term.press("e")
-	term.waitFor("Held request #2", "goes on by itself in")
+	term.waitFor("Held request #2", "waits while you edit it")
 	term.press("C-n")
 	term.enter("X-CSRFToken")
 	term.press("Tab")
