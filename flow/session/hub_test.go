@@ -196,7 +196,6 @@ func TestPageHistoryAndScanShowLiveAndCommittedOnce(t *testing.T) {
 		{"page from", func() ([]Row, error) { return s.Page(ctx, 2, 2) }, []flow.ID{2, 3}},
 		{"history", func() ([]Row, error) { return s.History(ctx, key, 100, 10) }, []flow.ID{4, 2, 1}},
 		{"history before", func() ([]Row, error) { return s.History(ctx, key, live, 1) }, []flow.ID{2}},
-		{"history of host", func() ([]Row, error) { return s.HistoryOfHost(ctx, "https", "other.test", 100, 10) }, []flow.ID{3}},
 		{"scan", func() (list []Row, err error) {
 			err = s.Scan(ctx, func(r *Row) bool { list = append(list, *r); return true })
 			return list, err

@@ -185,16 +185,6 @@ func (s *Store) sift(ctx context.Context, endpoint string, before flow.ID, n int
 	return list, err
 }
 
-// HistoryOfHost is History for all flows to a scheme and authority.
-func (s *Store) HistoryOfHost(ctx context.Context, scheme, authority string, before flow.ID, n int) ([]Row, error) {
-	memory := s.memory(func(r *Row) bool { return r.ID < before && r.Scheme == scheme && r.Authority == authority })
-	file, err := s.rows(ctx, n, "WHERE host = (SELECT id FROM host WHERE key = ?) AND id < ? ORDER BY id DESC", []byte(scheme+"://"+authority), int64(before))
-	if err != nil {
-		return nil, err
-	}
-	return join(file, memory, true, n), nil
-}
-
 // HistoryIDs is History for those who have most of the flows already: the IDs alone, a fraction of the work.
 func (s *Store) HistoryIDs(ctx context.Context, endpoint string, before flow.ID, n int) ([]flow.ID, error) {
 	if s.stale {
@@ -205,7 +195,7 @@ func (s *Store) HistoryIDs(ctx context.Context, endpoint string, before flow.ID,
 	return s.ids(ctx, memory, n, "endpoint = (SELECT id FROM endpoint WHERE key = ?)", endpoint, before)
 }
 
-// HistoryIDsOfHost is HistoryOfHost for the same.
+// HistoryIDsOfHost is HistoryIDs for all flows to a scheme and authority.
 func (s *Store) HistoryIDsOfHost(ctx context.Context, scheme, authority string, before flow.ID, n int) ([]flow.ID, error) {
 	memory := s.memory(func(r *Row) bool { return r.ID < before && r.Scheme == scheme && r.Authority == authority })
 	return s.ids(ctx, memory, n, "host = (SELECT id FROM host WHERE key = ?)", scheme+"://"+authority, before)
