@@ -80,4 +80,9 @@ func TestEveryCommandHelps(t *testing.T) {
 		}
 	}
 	visit(newRoot(stdio{}))
+
+	_, out, _ := command(t, "replay", "--help")
+	if strings.Contains(out, "`") || !strings.Contains(out, "--newest-cookies") {
+		t.Errorf("replay --help has marks that are for pflag alone:\n%s", out)
+	}
 }

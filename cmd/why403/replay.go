@@ -258,6 +258,7 @@ func tell(w io.Writer, parent, child, last *flow.Flow) {
 		return
 	}
 	d := diff.Answers(parent, child)
+	d.Changes = bodyOnce(d.Changes)
 	switch {
 	case len(d.Changes) == 0 && parent.Status() == child.Status():
 		fmt.Fprintln(w, "  the same answer as then")
@@ -271,6 +272,21 @@ func tell(w io.Writer, parent, child, last *flow.Flow) {
 		}
 		fmt.Fprintf(w, "  answer: %s: %s -> %s\n", strings.TrimSpace(string(c.Part)+" "+oneLine(c.Name)), sideOf(c.Before), sideOf(c.After))
 	}
+}
+
+// bodyOnce leaves of a body that differs what says it shortest: a few lines, or else the whole.
+func bodyOnce(list []flow.Change) []flow.Change {
+	const few = 3
+	lines, whole := 0, false
+	for _, c := range list {
+		if c.Part == flow.InBody && strings.HasPrefix(c.Name, "line ") {
+			lines++
+		}
+		whole = whole || c.Part == flow.InBody && c.Name == ""
+	}
+	return slices.DeleteFunc(list, func(c flow.Change) bool {
+		return whole && lines > 0 && c.Part == flow.InBody && (c.Name == "") == (lines <= few)
+	})
 }
 
 // apply gives the flow to send: where it goes and what is asked.

@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -168,5 +170,28 @@ func TestAFlowWhoseAddressIsElsewhereDoesNotStayHere(t *testing.T) {
 	f.Authority, f.Conn.Target = "shop.test", "127.0.0.1:443"
 	if staysHere(f) {
 		t.Error("another host")
+	}
+}
+
+// TestABodyIsToldOnce: a few lines of it, or the whole, not both.
+func TestABodyIsToldOnce(t *testing.T) {
+	text := "a"
+	change := func(part flow.Place, name string) flow.Change {
+		return flow.Change{Part: part, Name: name, Before: &text}
+	}
+	header, whole := change(flow.InHeader, "Server"), change(flow.InBody, "")
+	line := func(n int) flow.Change { return change(flow.InBody, fmt.Sprintf("line %d", n)) }
+	for _, c := range []struct {
+		name     string
+		is, want []flow.Change
+	}{
+		{"few lines", []flow.Change{header, whole, line(1), line(2)}, []flow.Change{header, line(1), line(2)}},
+		{"many", []flow.Change{header, whole, line(1), line(2), line(3), line(4)}, []flow.Change{header, whole}},
+		{"no lines", []flow.Change{header, whole}, []flow.Change{header, whole}},
+		{"JSON", []flow.Change{change(flow.InJSON, "$.a")}, []flow.Change{change(flow.InJSON, "$.a")}},
+	} {
+		if got := bodyOnce(c.is); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
 	}
 }

@@ -35,12 +35,24 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if asksForHelp(args) {
 		// fang styles help and makes man pages. It asks the terminal for its
 		// background first, which may take seconds, so it has no part in real work.
+		unquoteFlags(root)
 		execute = func(ctx context.Context) error {
 			return fang.Execute(ctx, root, fang.WithVersion(buildVersion()),
 				fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
 		}
 	}
 	return conclude(std.err, execute(ctx))
+}
+
+// unquoteFlags takes out the backticks with which descriptions of flags mark what a value is
+// called: pflag's own help takes them out, fang's shows them.
+func unquoteFlags(cmd *cobra.Command) {
+	for _, set := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+		set.VisitAll(func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) })
+	}
+	for _, c := range cmd.Commands() {
+		unquoteFlags(c)
+	}
 }
 
 func asksForHelp(args []string) bool {

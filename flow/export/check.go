@@ -55,7 +55,7 @@ type Expectation struct {
 }
 
 func writeTest(w io.Writer, flows []*flow.Flow, o Options) error {
-	s := Suite{Version: TestVersion, Made: "why403 " + o.Version}
+	s := Suite{Version: TestVersion, Made: strings.TrimSpace("why403 " + o.Version)}
 	for _, f := range flows {
 		c, err := newCall(f, o)
 		if err != nil {
