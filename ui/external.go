@@ -53,6 +53,8 @@ func (m *model) edit(path string, edited func(data []byte, err error) tea.Msg) t
 }
 
 func (m *model) edited(msg editedMsg) tea.Cmd {
+	m.now = m.o.Now()
+	m.atWork()
 	e := msg.editor
 	if msg.err != nil {
 		m.fail("$EDITOR", msg.err)

@@ -326,6 +326,8 @@ func (m *model) externalWhole() tea.Cmd {
 
 // requestEdited takes in what came back; what cannot be read is shown as text, with what is wrong in it.
 func (m *model) requestEdited(msg requestMsg) {
+	m.now = m.o.Now()
+	m.atWork()
 	e := msg.editor
 	switch {
 	case msg.err != nil:
