@@ -97,13 +97,19 @@ func (c *Case) softly() bool {
 			}
 		}
 		// A body that does not parse is a fault that can be shown in the request.
-		return m.Status == 400 && brokenBody(c.req()) != nil
+		return m.Status == 400 && brokenBody(c.req()) != nil || m.Status == 406 && c.narrowAccept()
 	}
 	if m.Status == 200 || m.Status == 400 || m.Status == 500 {
 		_, ok := graphQLDenial(a)
 		return ok
 	}
 	return false
+}
+
+// narrowAccept reports whether the request takes some types alone: a 406 is then about them (RFC 9110, 15.5.7).
+func (c *Case) narrowAccept() bool {
+	v := c.header("Accept")
+	return v != "" && !strings.Contains(v, "*/*")
 }
 
 // grpcStatus is the status of a gRPC call ("7" is PERMISSION_DENIED), "" if it

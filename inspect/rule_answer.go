@@ -147,8 +147,12 @@ func inLogs(n Name) bool {
 
 // inLogAfterAll lets those of the others pass that name the thing itself.
 func inLogAfterAll(n Name, words string) bool {
-	return n == FeatureDisabled && strings.Contains(words, "feature ") || n == StateRestriction && (strings.Contains(words, "read only ") || strings.Contains(words, "readonly"))
+	return n == FeatureDisabled && strings.Contains(words, "feature ") || n == StateRestriction && (strings.Contains(words, "read only ") || strings.Contains(words, "readonly")) ||
+		Any(StateRestriction, Subscription)(n) && rejects.MatchString(words)
 }
+
+// rejects is how a line says that it is about a refusal, not about a state of something that was met.
+var rejects = regexp.MustCompile(`\b(rejected|denied|refused|forbidden|blocked|403)\b`)
 
 // inContext corrects a meaning by what the request shows.
 func (c *Case) inContext(f *Finding) {

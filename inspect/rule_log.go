@@ -26,6 +26,9 @@ Lines of known products are read by the data files; this rule reads the words of
 			f.Basis = ByLog
 			if l.Tied == "near" {
 				f.Confidence = min(f.Confidence, flow.Likely)
+				if Any(StateRestriction, Subscription)(f.Cause) {
+					continue // somebody's account: the line does not say whose request that was
+				}
 			}
 			f.Summary = "the log " + l.Label + " says: " + clip(strings.TrimSpace(l.Text), 160)
 			fs = append(fs, f)

@@ -7,7 +7,7 @@ import (
 
 var statusMeaning = &Rule{
 	Name: "status", Title: "the status itself says why", Item: 1, Reads: true,
-	Doc: `Some statuses name their cause: 405 method (RFC 9110, 15.5.6), 407 proxy credentials (15.5.8), 413 content too large (15.5.14), 415 media type (15.5.16), 421 misdirected (15.5.20),
+	Doc: `Some statuses name their cause: 405 method (RFC 9110, 15.5.6), 406 Accept (15.5.7), 407 proxy credentials (15.5.8), 413 content too large (15.5.14), 415 media type (15.5.16), 421 misdirected (15.5.20),
 426 protocol (15.5.22), 425 early data (RFC 8470, 5.2), 428 condition (RFC 6585, 3), 429 rate (RFC 6585, 4), 431 header fields too large (RFC 6585, 5), 451 legal (RFC 7725, 3). 401 and 403 do not: they say that, not why.`,
 	Run: func(c *Case) []Finding {
 		m := c.resp()
@@ -45,6 +45,12 @@ var statusMeaning = &Rule{
 				}
 			}
 			return f.Likely()
+		case 406:
+			if !c.narrowAccept() {
+				return nil
+			}
+			return because("the server has nothing of the types that Accept names: %s", clip(c.header("Accept"), 60)).Of(UnsupportedHeader).On(ByCode).Quote(q).Quote(Evidence{Where: "request.header:Accept", Quote: c.header("Accept")}).
+				Then("Send an Accept that the server can serve, or */*").Possible()
 		case 407:
 			f := because("a proxy on the way wants credentials").Of(ProxyAuthRequired).At(layerNetworkProxy).On(ByCode).Quote(q)
 			if up := c.Flow.Conn.Upstream; up != "" {

@@ -425,6 +425,10 @@ var tamperedToken = &Rule{
 				}
 			}
 		}
+		if b, _ := c.token(c.Success); a != nil && b != nil && b.header == a.header && b.payload == a.payload && b.signature != a.signature && repeatable(a.Algorithm()) {
+			return because("the token has another signature than the accepted request #%d's with the same content: %s gives one and the same, so this one was damaged or signed with another key", c.Success.ID, clip(a.Algorithm(), 10)).
+				On(ByComputation).Quote(Evidence{Where: cr.where, Quote: a.signature}).With("send the accepted request's token", replaceToken(c.req(), cr, b.raw)).Likely()
+		}
 		if b, _ := c.token(c.Success); a != nil && b != nil {
 			for _, what := range []struct{ word, mine, theirs string }{{"kid", a.KeyID(), b.KeyID()}, {"alg", a.Algorithm(), b.Algorithm()}, {"typ", a.text("typ"), b.text("typ")}, {"token_use", a.text("token_use"), b.text("token_use")}} {
 				if what.mine != what.theirs && a.text("iss") == b.text("iss") && what.theirs != "" {
@@ -446,4 +450,9 @@ var tamperedToken = &Rule{
 		}
 		return nil
 	},
+}
+
+// repeatable reports whether an algorithm of RFC 7518, 3.1 (EdDSA: RFC 8037) gives the same signature for the same content and key each time.
+func repeatable(alg string) bool {
+	return equalFold(alg, "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "EdDSA")
 }
