@@ -34,7 +34,8 @@ standard input.
 
 Secrets are masked, the same secret by the same name, unless --reveal is given.
 
-Exit status 3 when a refusal was found, 0 when there was none.`,
+Exit status 3 when a refusal was found, 0 when there was none, 1 when a file could
+not be read to its end: what stands before that is explained all the same.`,
 		Example: `why403 explain page.har
 curl -sv https://api.example/orders -d @order.json 2>&1 | why403 explain -
 why403 explain page.har --log nginx=/var/log/nginx/error.log
@@ -60,8 +61,9 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 			}
 			var all []inspect.Explained
 			var own ownAnswers
-			for _, name := range files {
-				if name, err = sessionName(name); err != nil {
+			read := func(name string) error {
+				name, err := sessionName(name)
+				if err != nil {
 					return err
 				}
 				o, done, err := withStored(cmd.Context(), name, o)
@@ -69,7 +71,7 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 					return err
 				}
 				defer done()
-				err = explain.Each(cmd.Context(), func(yield func(*flow.Flow) error) error {
+				return explain.Each(cmd.Context(), func(yield func(*flow.Flow) error) error {
 					return eachFlow(cmd.Context(), std, name, func(f *flow.Flow) error {
 						if !reveal && f.Status() >= 400 {
 							mask.Learn(f)
@@ -84,14 +86,23 @@ why403 explain --format json page.har | jq '.flows[].verdict.cause'`,
 					all = append(all, e)
 					return nil
 				})
-				if err != nil {
-					return err
+			}
+			var broken error // the first file that could not be read to its end
+			for _, name := range files {
+				if broken = read(name); broken != nil {
+					break
 				}
+			}
+			if broken != nil && len(all) == 0 {
+				return broken
 			}
 			if err := write(std.out, all); err != nil {
 				return failed(fmt.Errorf("write the report: %w", err), "check where standard output goes to")
 			}
 			own.print(std.err, mask)
+			if broken != nil {
+				return broken
+			}
 			for i := range all {
 				if all[i].Refused {
 					return errRefused

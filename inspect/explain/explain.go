@@ -82,20 +82,26 @@ func Flows(ctx context.Context, flows []*flow.Flow, o Options) ([]inspect.Explai
 // Each explains the flows that source gives and tells of each in its order. The
 // flows of up to 64 MB are each other's history; of a larger source those before a
 // flow are, and those of its part that come after it. Memory does not grow with the source.
+// Of a source that breaks off the flows before that are told, then its error is returned.
 func Each(ctx context.Context, source func(yield func(*flow.Flow) error) error, o Options, tell func(inspect.Explained) error) error {
 	b := part{o: o, tell: tell, ration: newRation(maxSimulated, 0)}
+	var ours error // not the source's
 	err := source(func(f *flow.Flow) error {
 		b.flows = append(b.flows, ready(f))
 		b.bytes += size(b.flows[len(b.flows)-1])
 		if b.bytes < partBytes && len(b.flows) < partFlows {
 			return nil
 		}
-		return b.explain(ctx)
+		ours = b.explain(ctx)
+		return ours
 	})
-	if err != nil {
-		return err
+	if ours != nil {
+		return ours
 	}
-	return b.explain(ctx)
+	if failed := b.explain(ctx); failed != nil {
+		return failed
+	}
+	return err
 }
 
 // part is the flows that are held: the first of them were explained already and
