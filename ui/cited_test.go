@@ -194,3 +194,18 @@ func TestEnterOnTheFixAndTheChecks(t *testing.T) {
 	s.press("enter")
 	s.seesNot("enter closes")
 }
+
+func TestEvidenceFromTheHistoryLeadsToItsFlow(t *testing.T) {
+	f := journeys() // flow 1 was redirected to flow 2
+	f.judge(2, inspect.Explained{ID: 2, Status: 405, Refused: true, Verdict: &inspect.Verdict{Cause: "wrong-method", Confidence: flow.Likely, Summary: "s",
+		Evidence: []inspect.Evidence{{Where: "history", Quote: inspect.HistoryLine(f.flows[1])}}}})
+	s := play(t, f, 140, 40)
+	s.press("g", "j", "enter", "j")
+	if got := s.m.inspector.leads[s.m.inspector.line[tabWhy]]; got.flow != 1 {
+		t.Fatalf("the evidence leads to %+v", got)
+	}
+	s.press("enter")
+	if s.m.list.cur != 1 {
+		t.Errorf("the cursor is on %d", s.m.list.cur)
+	}
+}

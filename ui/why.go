@@ -113,6 +113,8 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 			p.say(head, labelWidth, th.warn, safe.Of(quote))
 			if t, ok := cites[i].tab(); ok && (t != tabLogs || d.hasLogs()) {
 				p.leads(from, target{cite: i})
+			} else if at := d.toldAs(e); at != 0 {
+				p.leads(from, target{flow: at})
 			}
 		}
 		if len(p.to) > 0 && p.w > 44 { // nothing else leads anywhere yet
@@ -154,6 +156,24 @@ func verdict(th *theme, p *writer, d *dossier, stage *veil, checks bool) {
 		p.blank()
 		checklist(th, p, d.exp.Checklist, checks)
 	}
+}
+
+// toldAs is the flow that evidence from the history is about, of those at hand: a step of the story, or
+// the partner; 0: none of them.
+func (d *dossier) toldAs(e inspect.Evidence) flow.ID {
+	if e.Where != "history" {
+		return 0
+	}
+	for _, c := range d.story {
+		r := &c.row
+		if r.ID != d.row.ID && e.Quote == r.Method+" "+r.Scheme+"://"+r.Authority+r.Target+" "+strconv.Itoa(r.Status) {
+			return r.ID
+		}
+	}
+	if p := d.partner; p != nil && e.Quote == inspect.HistoryLine(p) {
+		return p.ID
+	}
+	return 0
 }
 
 // lives is what happened to the credentials of a request that was sent at a time, a line each.
