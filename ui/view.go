@@ -142,6 +142,8 @@ func (m *model) header(w int) string {
 		if on {
 			l.gap(2).put(th.warn, "paused").text(th.warn, safe.Of(", "+count(omitted)+" not recorded")).gap(1).put(th.key, keyOf(pauseCapture)).put(th.muted, " goes on")
 		}
+	case m.stats.Elsewhere:
+		l.put(th.good, signOn+" ").put(th.muted, "recorded by another why403")
 	default:
 		l.put(th.muted, signOff+" saved session")
 	}
@@ -305,7 +307,7 @@ func (m *model) useful(a action) bool {
 	switch a {
 	case applyFix:
 		return m.fixable()
-	case editReplay, replay:
+	case editReplay, replay, replayNewest:
 		return m.sendable() == ""
 	case pinpointIt:
 		return m.pinpointable() == ""

@@ -68,6 +68,9 @@ func (s *Store) follow(c *conn, frozen bool) {
 		died := false
 		if s.alive.Load() != held(s.path) {
 			died = s.alive.Swap(!s.alive.Load())
+			s.mu.Lock()
+			s.wake() // no row is another, but Stats are
+			s.mu.Unlock()
 		}
 		v, err := c.number(s.ctx, "PRAGMA data_version")
 		if err == nil && (v != version || died) {

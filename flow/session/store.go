@@ -298,16 +298,17 @@ func (s *Store) Last() flow.ID {
 
 // Stats are the numbers of a session.
 type Stats struct {
-	Path    string
-	Source  string // the file that its flows come from, "" for none
-	Created time.Time
-	Flows   int64  // done
-	Live    int64  // under way
-	Refused int64  // of those done
-	NotKept int64  // flows that the disk did not keep up with
-	Queued  int64  // bytes that wait for the disk
-	Bytes   int64  // size on disk
-	Err     string // why the disk cannot be written or read at the moment; "": it can
+	Path      string
+	Source    string // the file that its flows come from, "" for none
+	Created   time.Time
+	Flows     int64  // done
+	Live      int64  // under way
+	Refused   int64  // of those done
+	NotKept   int64  // flows that the disk did not keep up with
+	Queued    int64  // bytes that wait for the disk
+	Bytes     int64  // size on disk
+	Err       string // why the disk cannot be written or read at the moment; "": it can
+	Elsewhere bool   // it is only read here, and another process records into it
 }
 
 // Stats counts.
@@ -318,7 +319,7 @@ func (s *Store) Stats() Stats {
 	st := Stats{
 		Path: s.path, Source: s.source, Created: s.created, Bytes: size,
 		Flows: s.totals.flows, Refused: s.totals.refused, NotKept: s.totals.lost,
-		Live: s.active, Queued: s.queued,
+		Live: s.active, Queued: s.queued, Elsewhere: s.readOnly && s.alive.Load(),
 	}
 	for _, err := range []error{s.readFault, s.fault} {
 		if err != nil {
