@@ -131,6 +131,8 @@ func (m *model) do(a action) tea.Cmd {
 		return m.askEditor()
 	case replay:
 		return m.replay()
+	case replayNewest:
+		return m.replayCookies()
 	case applyFix:
 		return m.askFix()
 	case pinpointIt:

@@ -37,6 +37,7 @@ const (
 	presetRefused
 	presetPost403
 	editReplay
+	replayNewest
 	replay
 	applyFix
 	pinpointIt
@@ -163,6 +164,7 @@ var bindings = []binding{
 
 	{editReplay, anywhere, []string{"e"}, "edit & replay", "change the request and send it again as a new flow", "Refusal", 1},
 	{replay, anywhere, []string{"r"}, "replay", "send the request again, unchanged, as a new flow", "Refusal", 2},
+	{replayNewest, anywhere, []string{"K"}, "newest cookies", "send the request again with the cookies of the newest login: shows them first", "Refusal", 0},
 	{applyFix, anywhere, []string{"f"}, "fix", "show the verdict's change, then send the request with it", "Refusal", 3},
 	{pinpointIt, anywhere, []string{"p"}, "pinpoint", "find by experiment what decides: shows its plan first", "Refusal", 6},
 	{pick, anywhere, []string{"space"}, "mark", "mark the flow; in Diff, tick the difference", "Refusal", 0},
