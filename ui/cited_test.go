@@ -209,3 +209,14 @@ func TestEvidenceFromTheHistoryLeadsToItsFlow(t *testing.T) {
 		t.Errorf("the cursor is on %d", s.m.list.cur)
 	}
 }
+
+func TestWhatIsPointedOutIsMaskedInStageMode(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("N", "N", "S", "enter", "j", "j", "enter")
+	if got := cursorRow(s); !strings.HasPrefix(got, "Cookie:") || strings.Contains(got, "kH3vXq0a") {
+		t.Errorf("the evidence leads to %q", got)
+	}
+	if !strings.Contains(s.m.screen(), ";"+string(dark().cited)+"mcsrftoken=") {
+		t.Error("the cookie is not pointed out")
+	}
+}

@@ -153,47 +153,6 @@ func TestPresets(t *testing.T) {
 	s.sees("/v1/cart")
 }
 
-func TestNextRefusalAcrossMoreThanMemoryHolds(t *testing.T) {
-	f := newFake()
-	for i := range 9000 {
-		status := 200
-		if i == 17 || i == 8500 {
-			status = 403
-		}
-		f.done(request(0, "GET", "https://a.test/x", ""), time.Millisecond, response(status, "", "", ""))
-	}
-	s := play(t, f, 140, 30)
-	s.press("N")
-	if s.m.list.cur != 8501 {
-		t.Fatalf("N went to %d", s.m.list.cur)
-	}
-	s.press("N")
-	if s.m.list.cur != 18 {
-		t.Fatalf("N went to %d", s.m.list.cur)
-	}
-	s.press("N")
-	s.sees("past the first refusal: from the bottom again")
-	if s.m.list.cur != 8501 {
-		t.Fatalf("N before the first went to %d", s.m.list.cur)
-	}
-	s.press("n")
-	s.sees("past the last refusal: from the top again")
-	if s.m.list.cur != 18 {
-		t.Fatalf("n after the last went to %d", s.m.list.cur)
-	}
-	s.press("/")
-	s.write("id:18")
-	s.press("enter", "n")
-	s.sees("this is the only refusal among the flows shown")
-	s.press("/", "ctrl+u")
-	s.write("status:200")
-	s.press("enter", "n")
-	s.sees("no refusal among the flows shown")
-	if n := len(s.m.list.rows.have); n > keepRows {
-		t.Errorf("%d rows are in memory", n)
-	}
-}
-
 func TestVirtualListReadsOnlyWhatIsSeen(t *testing.T) {
 	f := newFake()
 	for range 50_000 {
