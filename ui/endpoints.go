@@ -208,8 +208,12 @@ func (x *endpoint) row(th *theme, w int, cur bool) string {
 	l.right(rate, safe.Of(strconv.FormatInt(100*x.refused/x.flows, 10)+" %"), 6).gap(2)
 	name := safe.Of(x.name)
 	room := w - 24
-	if x.headline != "" && room > 50 {
-		l.left(th.bright, name, min(room-26, max(room/2, name.Width()))).gap(2).text(th.warn, safe.Of(x.headline))
+	column := max(room/2, name.Width()) // the path stands at its end: it comes before the reason
+	if room > 80 {
+		column = min(column, room-26)
+	}
+	if x.headline != "" && room-column > 14 {
+		l.left(th.bright, name, column).gap(2).text(th.warn, safe.Of(x.headline))
 	} else {
 		l.text(th.bright, name)
 	}
