@@ -115,7 +115,11 @@ func runAll(t *testing.T, form string, s *sink, flows map[string]*flow.Flow, com
 				}
 			}
 		}
-		file := filepath.Join(dir, fmt.Sprintf("f%d.mjs", len(files)))
+		ext := ".mjs"
+		if form == "go" {
+			ext = ".go"
+		}
+		file := filepath.Join(dir, fmt.Sprintf("f%d%s", len(files), ext))
 		if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +133,7 @@ func runAll(t *testing.T, form string, s *sink, flows map[string]*flow.Flow, com
 	defer stop()
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState.ExitCode() == 77 {
-		t.Skip(cmd.Path + " has no requests, or no fetch")
+		t.Skip(cmd.Path + " has not what " + form + " needs")
 	}
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -178,20 +182,61 @@ func TestNodeSendsTheSameRequest(t *testing.T) {
 	delete(flows, "dots and braces") // fetch tidies up, as the comment says
 	runAll(t, "js", s, flows, func(files []string) *exec.Cmd {
 		return exec.Command(node, append([]string{"--input-type=module", "-e", "if (!globalThis.fetch) process.exit(77); for (const f of process.argv.slice(1)) await import(f)"}, files...)...)
-	}, func(t *testing.T, f *flow.Flow, got string) {
-		head, body, _ := strings.Cut(got, "\r\n\r\n")
-		if body != string(f.Request.Body.Data) {
-			t.Errorf("body %q, want %q", body, f.Request.Body.Data)
+	}, sameButForOrder)
+}
+
+// sameButForOrder checks method, target, body, and that each field is there, in whatever order and case.
+func sameButForOrder(t *testing.T, f *flow.Flow, got string) {
+	head, body, _ := strings.Cut(got, "\r\n\r\n")
+	if body != string(f.Request.Body.Data) {
+		t.Errorf("body %q, want %q", body, f.Request.Body.Data)
+	}
+	if !strings.HasPrefix(head, f.Request.Method+" "+f.Request.Target+" ") {
+		t.Errorf("%q, want %s %s", head, f.Request.Method, f.Request.Target)
+	}
+	for _, h := range f.Request.Header {
+		if line := "\r\n" + strings.ToLower(h.Name) + ": " + h.Value; !strings.Contains(strings.ToLower(head[:strings.IndexByte(head, '\n')])+lowerNames(head), line) {
+			t.Errorf("there is no %q in\n%s", line, head)
 		}
-		if !strings.HasPrefix(head, f.Request.Method+" "+f.Request.Target+" ") {
-			t.Errorf("%q, want %s %s", head, f.Request.Method, f.Request.Target)
-		}
-		for _, h := range f.Request.Header {
-			if line := "\r\n" + strings.ToLower(h.Name) + ": " + h.Value; !strings.Contains(strings.ToLower(head[:strings.IndexByte(head, '\n')])+lowerNames(head), line) {
-				t.Errorf("there is no %q in\n%s", line, head)
-			}
-		}
-	})
+	}
+}
+
+// each is a command that runs a program on each of the files.
+func each(program string, files []string) *exec.Cmd {
+	return exec.Command("sh", append([]string{"-c", "for f; do " + program + " \"$f\" || exit; done", "sh"}, files...)...)
+}
+
+func TestGoSendsTheSameRequest(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("compiles a program for each request")
+	}
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("go is not installed")
+	}
+	s := listen(t)
+	runAll(t, "go", s, awkward(s.l.Addr().String()), func(files []string) *exec.Cmd { return each("go run", files) }, sameButForOrder)
+}
+
+func TestHTTPieSendsTheSameRequest(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("http"); err != nil {
+		t.Skip("HTTPie is not installed")
+	}
+	s := listen(t)
+	runAll(t, "httpie", s, awkward(s.l.Addr().String()), func(files []string) *exec.Cmd { return each("sh", files) }, sameButForOrder)
+}
+
+func TestHTTPXSendsTheSameRequest(t *testing.T) {
+	t.Parallel()
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed")
+	}
+	s := listen(t)
+	runAll(t, "httpx", s, awkward(s.l.Addr().String()), func(files []string) *exec.Cmd {
+		return exec.Command(python, append([]string{"-c", "import sys\ntry: import httpx\nexcept ImportError: sys.exit(77)\nfor f in sys.argv[1:]: exec(open(f).read(), {})"}, files...)...)
+	}, sameButForOrder)
 }
 
 func lowerNames(head string) string {
