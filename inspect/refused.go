@@ -96,6 +96,9 @@ func (c *Case) softly() bool {
 				return true
 			}
 		}
+		if _, locked := c.lockNamed(); locked && m.Status == 423 {
+			return true
+		}
 		// A body that does not parse is a fault that can be shown in the request.
 		return m.Status == 400 && brokenBody(c.req()) != nil || m.Status == 406 && c.narrowAccept()
 	}

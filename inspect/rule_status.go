@@ -8,7 +8,7 @@ import (
 var statusMeaning = &Rule{
 	Name: "status", Title: "the status itself says why", Item: 1, Reads: true,
 	Doc: `Some statuses name their cause: 405 method (RFC 9110, 15.5.6), 406 Accept (15.5.7), 407 proxy credentials (15.5.8), 413 content too large (15.5.14), 415 media type (15.5.16), 421 misdirected (15.5.20),
-426 protocol (15.5.22), 425 early data (RFC 8470, 5.2), 428 condition (RFC 6585, 3), 429 rate (RFC 6585, 4), 431 header fields too large (RFC 6585, 5), 451 legal (RFC 7725, 3). 401 and 403 do not: they say that, not why.`,
+426 protocol (15.5.22), 423 with its precondition code (RFC 4918, 16), 425 early data (RFC 8470, 5.2), 428 condition (RFC 6585, 3), 429 rate (RFC 6585, 4), 431 header fields too large (RFC 6585, 5), 451 legal (RFC 7725, 3). 401 and 403 do not: they say that, not why.`,
 	Run: func(c *Case) []Finding {
 		m := c.resp()
 		q := Evidence{Where: "response.status", Quote: strconv.Itoa(m.Status)}
@@ -67,6 +67,13 @@ var statusMeaning = &Rule{
 			return because("this server does not answer for %s", c.Flow.Authority).Of(HostMismatch).On(ByCode).Quote(q).Certain()
 		case 426:
 			return because("the server wants another protocol version").Of(ProtocolVersion).On(ByCode).Quote(q).Likely()
+		case 423:
+			e, ok := c.lockNamed()
+			if !ok {
+				return nil
+			}
+			return because("the resource, or one that it would change, is locked (423)").Of(StateRestriction).On(ByCode).Quote(q).Quote(e).
+				Then("Send the lock's token in If, or wait until its owner unlocks it (RFC 4918, 9.10 and 10.4)").Certain()
 		case 425:
 			return because("the server does not take it in the early data of TLS, where it could be replayed (425)").Of(StateRestriction).On(ByCode).Quote(q).
 				Then("Send it again when the handshake is over, not in early data; a proxy that added Early-Data: 1 should do so").Likely()
@@ -93,4 +100,14 @@ func orNone(s string) string {
 		return "(none)"
 	}
 	return s
+}
+
+// lockNamed is WebDAV's code for a lock in the way of the request (RFC 4918, 16).
+func (c *Case) lockNamed() (Evidence, bool) {
+	for _, code := range []string{"lock-token-submitted", "no-conflicting-lock"} {
+		if i := strings.Index(c.said().body, code); i >= 0 {
+			return Evidence{Where: "response.body", Quote: code, Offset: i}, true
+		}
+	}
+	return Evidence{}, false
 }
