@@ -339,6 +339,7 @@ func readResponse(text string) *flow.Message {
 	m := &flow.Message{Proto: "HTTP/1.1", Header: fieldsOf(rest)}
 	_, status, _ := strings.Cut(line, " ")
 	fmt.Sscan(status, &m.Status)
+	_, m.Reason, _ = strings.Cut(status, " ")
 	m.SetBody([]byte(body))
 	return m
 }
