@@ -54,7 +54,7 @@ func TestVerdictDoc(t *testing.T) {
 
 func countSources() string {
 	all, checked, unverified := vendors.Sources()
-	return fmt.Sprintf("Of the %d decisions in the product files, %d were compared with their source or with recorded answers; %d were looked for and not found, and are never certain; the other %d name a source that has not been compared yet.",
+	return fmt.Sprintf("Of the %d decisions in the product files, %d were compared with their source or with recorded answers; %d were looked for and not found, and are never certain; the other %d name a source that has not been compared yet, and make a verdict likely at most.",
 		all, checked, unverified, all-checked-unverified)
 }
 

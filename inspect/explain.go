@@ -141,6 +141,7 @@ func join(o *Finding, f Finding) {
 		o.Summary += "; " + f.Summary
 	}
 	o.Nobody = o.Nobody && f.Nobody
+	o.Unchecked = o.Unchecked && (f.Unchecked || f.Confidence < flow.Certain)
 	o.Speaks = o.Speaks || f.Speaks
 	for _, n := range f.Items {
 		if !slices.Contains(o.Items, n) {
@@ -234,6 +235,9 @@ func (c *Case) verdict(f Finding, who answerer) Verdict {
 		Cause: f.Cause, Layer: f.Layer, Vendor: f.Vendor, Confidence: max(f.Confidence, flow.Possible),
 		Headline: cmp.Or(f.Headline, info.Title), Summary: sentence(f.Summary), NextStep: sentence(cmp.Or(f.NextStep, info.Next)),
 		Checklist: f.Items, Evidence: apart(f.Evidence), Fix: f.Fix,
+	}
+	if f.Unchecked {
+		v.Confidence = min(v.Confidence, flow.Likely)
 	}
 	if v.Vendor == "" && (v.Layer == "" || v.Layer == who.layer) && who.id != "" {
 		v.Vendor = Name(who.id)

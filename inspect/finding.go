@@ -42,6 +42,9 @@ type Finding struct {
 	// Adds marks one that says more about what another finding of the same cause says: its summary
 	// and next step are added to those.
 	Adds bool
+	// Unchecked marks one that rests on words which nobody has compared with their
+	// source: it is ranked by what they would say, and told as likely at most.
+	Unchecked bool
 	// Nobody marks a possibility that shows nothing of who refused: no other layer or product is named than who answered.
 	Nobody bool
 }

@@ -44,7 +44,7 @@ func (c *Case) ofHit(h vendors.Hit) Finding {
 	}
 	switch h.Confidence {
 	case "certain":
-		f.Confidence = flow.Certain
+		f.Confidence, f.Unchecked = flow.Certain, h.Checked == ""
 	case "likely":
 		f.Confidence = flow.Likely
 	default:

@@ -24,7 +24,8 @@
 //	  next …
 //
 // In place of checked, unverified says that it was looked for and not found: such a
-// decision is never certain. With neither, nobody has compared it with its source yet.
+// decision is never certain. With neither, nobody has compared it with its source
+// yet: a verdict that rests on it alone is likely at most.
 //
 // A section with the word common rests on words that others use as well: the
 // product is named only where an answered section, its Server field or its host shows it.
