@@ -63,6 +63,12 @@ func (e *Explained) Prove(by *flow.Flow, said string) {
 	v.Proven = true
 	v.Summary, _, _ = strings.Cut(strings.TrimSuffix(v.Summary, "."), acceptedOnce)
 	v.Summary += fmt.Sprintf("; that is proven: with the change it was accepted (#%d), without it refused again.", by.ID)
+	e.Checklist = slices.Clone(e.Checklist)
+	for n := range e.Checklist {
+		if c := &e.Checklist[n]; c.Note == all[i].Summary {
+			c.Note = v.Summary
+		}
+	}
 	e.Verdict, e.Candidates = &v, slices.Delete(all, i, i+1)
 }
 

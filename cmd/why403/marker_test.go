@@ -53,6 +53,9 @@ var hiding = map[string]func(f *flow.Flow, s string){
 	"trailer":         func(f *flow.Flow, s string) { f.Response.Trailers = flow.Header{{Name: "X-Auth-Token", Value: s}} },
 	"log line":        func(f *flow.Flow, s string) {},
 	"earlier request": func(f *flow.Flow, s string) {},
+	"what the accepted request has": func(f *flow.Flow, s string) { // a verdict quotes the difference
+		say(f.Response, "text/plain", "Forbidden")
+	},
 	"binary answer": func(f *flow.Flow, s string) {
 		f.Request.Header.Add("X-Api-Key", s)
 		say(f.Response, "application/octet-stream", "\xff\x00"+s+"\xfe")
@@ -140,6 +143,8 @@ func TestNoSecretLeavesInAnyForm(t *testing.T) {
 				line = "2026-06-02T10:15:30Z WARN POST /orders 403 id=req-4711-a token=" + secret
 			case "earlier request":
 				success.Request.Header.Add("Authorization", "Bearer "+secret)
+			case "what the accepted request has":
+				success.Request.Header.Add("X-Token", secret)
 			}
 			dir := t.TempDir()
 			log := filepath.Join(dir, "app.log")

@@ -12,14 +12,16 @@ import (
 // Masked is e with its secrets masked: those that m has learned of the flows, and
 // what can be told by its name or form. Mask before writing: a form may escape what would be looked for.
 func Masked(m *redact.Masker, e inspect.Explained) inspect.Explained {
+	// What changes is secret by its place; its values are quoted without that.
+	values := maskedValues(m, &e)
 	e.URL, e.Proof = m.Text(e.URL), m.Text(e.Proof)
 	if e.Verdict != nil {
-		v := maskedVerdict(m, *e.Verdict)
+		v := maskedVerdict(m, *e.Verdict, values)
 		e.Verdict = &v
 	}
 	e.Candidates = slices.Clone(e.Candidates)
 	for i := range e.Candidates {
-		e.Candidates[i] = maskedVerdict(m, e.Candidates[i])
+		e.Candidates[i] = maskedVerdict(m, e.Candidates[i], values)
 	}
 	if e.ComparedWith != nil {
 		c := *e.ComparedWith
@@ -39,9 +41,41 @@ func Masked(m *redact.Masker, e inspect.Explained) inspect.Explained {
 	return e
 }
 
-func maskedVerdict(m *redact.Masker, v inspect.Verdict) inspect.Verdict {
+// maskedValues are the values of changes whose place makes them secret, with how each is masked.
+func maskedValues(m *redact.Masker, e *inspect.Explained) map[string]string {
+	values := map[string]string{}
+	learn := func(list []flow.Change) {
+		for _, c := range list {
+			masked := m.Change(c)
+			for _, side := range [][2]*string{{c.Before, masked.Before}, {c.After, masked.After}} {
+				if side[0] != nil && *side[0] != *side[1] {
+					values[*side[0]] = *side[1]
+				}
+			}
+		}
+	}
+	if e.ComparedWith != nil {
+		learn(e.ComparedWith.Changes)
+	}
+	verdicts := slices.Clone(e.Candidates)
+	if e.Verdict != nil {
+		verdicts = append(verdicts, *e.Verdict)
+	}
+	for _, v := range verdicts {
+		if v.Fix != nil {
+			learn(v.Fix.Patch)
+		}
+	}
+	return values
+}
+
+func maskedVerdict(m *redact.Masker, v inspect.Verdict, values map[string]string) inspect.Verdict {
 	v.Evidence = slices.Clone(v.Evidence)
 	for i := range v.Evidence {
+		if masked, is := values[v.Evidence[i].Quote]; is && v.Evidence[i].Where == "diff" {
+			v.Evidence[i].Quote = masked
+			continue
+		}
 		v.Evidence[i].Quote = maskedQuote(m, v.Evidence[i])
 	}
 	if v.Fix != nil {
