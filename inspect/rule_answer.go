@@ -89,47 +89,38 @@ func (c *Case) subjectOfPage(e Evidence) bool {
 	return e.Where == "response.body" && e.Offset <= len(b) && pageOn.MatchString(b[max(0, e.Offset-100):e.Offset])
 }
 
-// fieldCheck is how forms and schemas report a field of the request.
-var fieldCheck = regexp.MustCompile(`\b\w+ (field|parameter|property|attribute) (is|was) (required|missing|mandatory|invalid)\b`)
-
 // readPhrase finds the first sense that the words of p have.
 func (c *Case) readPhrase(p phrase, logLine bool) (Finding, bool) {
 	if len(p.words) < 3 || saysNothing[p.words] {
 		return Finding{}, false
 	}
-	checked := !logLine && fieldCheck.MatchString(p.words)
-	for i := range lexicon {
-		s := &lexicon[i]
-		if checked && (s.cause == GeoBlocked || s.cause == Ownership || s.cause == QuotaExhausted || s.cause == OriginMismatch) {
-			continue // the name of the field is no reason
-		}
-		if logLine && !inLogs(s.cause) && !inLogAfterAll(s.cause, p.words) || !s.re().MatchString(p.words) || s.not != nil && s.not().MatchString(p.words) {
-			continue
-		}
-		says := "the answer says: " + clip(p.text, 160)
-		if !strings.ContainsAny(p.text, " \t\n") { // a code: its words beside it
-			says = titleOf(s.cause) + ", " + says
-		}
-		f := because("%s", says).Of(s.cause).On(BySentence).Quote(p.quote)
-		f.Confidence = s.conf
-		if info := causeByID[s.cause]; info != nil && (info.Layer == layerDatabase || info.Layer == layerFilesystem) {
-			f.Layer = info.Layer // quoted by whoever answered, said by these
-		}
-		if !logLine && c.said().isHTML && courtesy.MatchString(p.words) {
-			return Finding{}, false
-		}
-		c.inContext(&f)
-		if !logLine && c.said().json != nil {
-			switch {
-			case quotedPage.MatchString(p.text):
-				f.Confidence = min(f.Confidence, flow.Possible) // a page inside a document is what another server answered
-			case reports.MatchString(p.words):
-				f.Confidence = min(f.Confidence, flow.Likely)
-			}
-		}
-		return f, f.Confidence > 0
+	i := senses.first(p.words, logLine)
+	if i < 0 {
+		return Finding{}, false
 	}
-	return Finding{}, false
+	s := &lexicon[i]
+	says := "the answer says: " + clip(p.text, 160)
+	if !strings.ContainsAny(p.text, " \t\n") { // a code: its words beside it
+		says = titleOf(s.cause) + ", " + says
+	}
+	f := because("%s", says).Of(s.cause).On(BySentence).Quote(p.quote)
+	f.Confidence = s.conf
+	if info := causeByID[s.cause]; info != nil && (info.Layer == layerDatabase || info.Layer == layerFilesystem) {
+		f.Layer = info.Layer // quoted by whoever answered, said by these
+	}
+	if !logLine && c.said().isHTML && courtesy.MatchString(p.words) {
+		return Finding{}, false
+	}
+	c.inContext(&f)
+	if !logLine && c.said().json != nil {
+		switch {
+		case quotedPage.MatchString(p.text):
+			f.Confidence = min(f.Confidence, flow.Possible) // a page inside a document is what another server answered
+		case reports.MatchString(p.words):
+			f.Confidence = min(f.Confidence, flow.Likely)
+		}
+	}
+	return f, f.Confidence > 0
 }
 
 // quotedPage marks an HTML page in the text of a document, reports the words
