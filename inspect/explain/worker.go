@@ -37,10 +37,13 @@ type Worker struct {
 const (
 	batch    = 256                   // rows looked at in one go
 	breath   = 40 * time.Millisecond // from one look to the next: in a flood many flows share one, and one commit
-	maxNotes = 32                    // written together
-	noteSoon = breath                // that a note waits for others while a look goes on
-	maxOpen  = 512                   // flows remembered as open; more are left as they were explained
-	perOpen  = 16                    // of one endpoint
+	deep     = 2 * breath            // the same after at least some rows and at most many: of more, too much would be left
+	some     = 16
+	many     = 200
+	maxNotes = 32     // written together
+	noteSoon = breath // that a note waits for others while a look goes on
+	maxOpen  = 512    // flows remembered as open; more are left as they were explained
+	perOpen  = 16     // of one endpoint
 )
 
 // NewWorker makes a worker for store; Run does the work.
@@ -54,21 +57,28 @@ func NewWorker(store *session.Store, o Options) *Worker {
 // session.ErrReadOnly.
 func (w *Worker) Run(ctx context.Context) error {
 	var rev session.Rev
+	seen := 0 // rows since the last breath
 	for {
 		begun := time.Now()
 		rows, next := w.lib.store.Since(rev, batch)
 		if err := w.take(ctx, rows); err != nil {
 			return err
 		}
+		seen += len(rows)
 		if rev = next; len(rows) == batch {
 			continue
 		}
-		if len(rows) > 0 {
+		if seen > 0 {
+			rest := breath
+			if seen >= some && seen <= many {
+				rest = deep
+			}
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(time.Until(begun.Add(breath))):
+			case <-time.After(time.Until(begun.Add(rest))):
 			}
+			seen = 0
 		}
 		lines, soon := w.newLines()
 		if err := w.again(ctx); err != nil {
