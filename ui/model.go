@@ -69,7 +69,8 @@ type model struct {
 	scanning  int             // version of the filter
 	scanCtx   context.Context // ends with the filter
 	stopScan  context.CancelFunc
-	seeking   int // version of the search for a refusal
+	seeking   bool // a refusal is being looked for
+	seeks     int  // presses that wait for that: downwards, or upwards below 0
 	ticking   bool
 	running   int // sends under way
 }
@@ -131,7 +132,7 @@ func (m *model) route(msg tea.Msg) tea.Cmd {
 	case deepMsg:
 		m.deepCame(msg)
 	case seekMsg:
-		m.seekCame(msg)
+		return m.seekCame(msg)
 	case partnerMsg:
 		m.partnerCame(msg)
 	case dossierMsg:

@@ -11,23 +11,33 @@ import (
 
 // seekMsg is the refusal that was looked for.
 type seekMsg struct {
-	version int
-	row     *session.Row // nil: there is none
-	around  bool         // it was found past the end of the list
-	down    bool
-	err     error
+	row    *session.Row // nil: there is none
+	around bool         // it was found past the end of the list
+	down   bool
+	err    error
 }
 
+// maxSeeks bounds the presses that wait, as of a key that is held down.
+const maxSeeks = 20
+
 // seek goes to the next refused flow from the cursor, downwards or upwards, and past the end of the
-// list on from its other end.
+// list on from its other end. Presses while it looks are carried out one after the other.
 func (m *model) seek(down bool) tea.Cmd {
-	m.seeking++
+	if m.seeking {
+		if down {
+			m.seeks = min(m.seeks+1, maxSeeks)
+		} else {
+			m.seeks = max(m.seeks-1, -maxSeeks)
+		}
+		return nil
+	}
 	if match := m.list.match; match != nil && match.sorted != nil {
 		id, around := match.sorted.next(m.list.cur, down)
 		m.found(id, around, down)
 		return nil
 	}
-	feed, ctx, version := m.o.Feed, m.ctx, m.seeking
+	m.seeking = true
+	feed, ctx := m.o.Feed, m.ctx
 	from, last := m.list.cur, m.list.last
 	fits := func(r *session.Row) bool { return r.Refused() && ended(r) }
 	if match := m.list.match; match != nil {
@@ -35,7 +45,7 @@ func (m *model) seek(down bool) tea.Cmd {
 		fits = func(r *session.Row) bool { return r.Refused() && ended(r) && through(r) }
 	}
 	return m.crew.cmd(func() tea.Msg {
-		msg := seekMsg{version: version, down: down}
+		msg := seekMsg{down: down}
 		if down {
 			msg.row, msg.err = firstFit(ctx, feed, from+1, last, fits)
 		} else {
@@ -92,17 +102,28 @@ func lastFit(ctx context.Context, feed Feed, from, to flow.ID, fits func(*sessio
 	return nil, nil
 }
 
-func (m *model) seekCame(s seekMsg) {
+func (m *model) seekCame(s seekMsg) tea.Cmd {
+	m.seeking = false
 	switch {
-	case s.version != m.seeking:
 	case s.err != nil:
+		m.seeks = 0
 		m.fail("look for refusals", s.err)
 	case s.row == nil:
+		m.seeks = 0
 		m.found(0, true, s.down)
 	default:
 		m.list.rows.put(*s.row)
 		m.found(s.row.ID, s.around, s.down)
 	}
+	switch {
+	case m.seeks > 0:
+		m.seeks--
+		return m.seek(true)
+	case m.seeks < 0:
+		m.seeks++
+		return m.seek(false)
+	}
+	return nil
 }
 
 // found puts the cursor on a refused flow, 0: there is none, and says where the search went on.

@@ -85,3 +85,25 @@ func TestTheSearchForARefusalIsAsWideAsTheList(t *testing.T) {
 		})
 	}
 }
+
+func TestPressesWhileARefusalIsLookedFor(t *testing.T) {
+	f := newFake()
+	for i := range 12 {
+		status := 200
+		if i%2 == 1 {
+			status = 403
+		}
+		f.done(request(0, "GET", "https://a.test/x", ""), time.Millisecond, response(status, "", "", ""))
+	}
+	s := play(t, f, 140, 30)
+	s.press("g")
+	_, looking := s.m.Update(keyPress("n"))
+	s.press("n", "n", "N", "n")
+	if s.m.list.cur != 1 {
+		t.Fatalf("went to %d before the first was found", s.m.list.cur)
+	}
+	s.tell(looking())
+	if s.m.list.cur != 6 {
+		t.Errorf("n n n N n went to %d, want the third refusal", s.m.list.cur)
+	}
+}
