@@ -248,7 +248,7 @@ func (m *Masker) multipart(text, boundary string, request bool, depth int) spanL
 	var list spanList
 	all, _ := decode.Multipart([]byte(text), boundary)
 	for _, p := range all {
-		if isSecretParameter(p.Name) && p.Filename == "" {
+		if (isSecretParameter(p.Name) || isToken(p.Name, text[p.Start:p.End])) && p.Filename == "" {
 			list = append(list, m.value(text, p.Start, p.End, "part "+p.Name, false)...)
 			continue
 		}
@@ -272,11 +272,15 @@ func (m *Masker) json(text string, request bool) spanList {
 		} else if name == "value" {
 			name, _ = parent.Get("name").Str()
 		}
-		if len(name) < 3 || !isSecret(name) {
-			continue
-		}
 		start, end := v.Span()
 		plain, isText := v.Str()
+		if v.Kind() == decode.Number && isCard(v.Text()) {
+			list = append(list, span{start: start, end: end, of: m.add(v.Text(), "card number"), quote: true})
+			continue
+		}
+		if len(name) < 2 || !isSecret(name) && !isToken(name, plain) {
+			continue
+		}
 		switch {
 		case isText && (request && !trivial(plain) || credible("", plain)):
 			if end-start > 2 {

@@ -40,7 +40,7 @@ var starts = func() (is [256]bool) {
 	for c := range is {
 		is[c] = len(issuedBy[c]) > 0
 	}
-	for _, c := range []byte("eBb-") { // a token, a scheme, a private key
+	for _, c := range []byte("eBb-23456") { // a token, a scheme, a private key, the number of a card
 		is[c] = true
 	}
 	return is
@@ -49,6 +49,12 @@ var starts = func() (is [256]bool) {
 // shaped finds a secret that begins at i by its form.
 func (m *Masker) shaped(s string, i int) spanList {
 	rest := s[i:]
+	if rest[0] >= '2' && rest[0] <= '6' {
+		if n := cardAt(rest); n > 0 && (i == 0 || s[i-1] != '.' && s[i-1] != '+') { // no fraction, no telephone number
+			return spanList{{start: i, end: i + n, of: m.add(rest[:n], "card number")}}
+		}
+		return nil
+	}
 	if n, _ := jwtAt(rest); n > 0 {
 		return m.value(s, i, i+n, "text", false)
 	}

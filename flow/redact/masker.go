@@ -12,7 +12,7 @@
 //
 // Two limits. A secret that is a plain word or a short number (a password
 // "summer", a PIN) is masked in its field and in Basic credentials, but not
-// wherever the word occurs. And an identifier without a telling name or form
+// wherever the word occurs. The number of a payment card is told by its form anywhere. And an identifier without a telling name or form
 // cannot be told from the secret that it may be: ids of requests and objects stay.
 //
 // A Masker is not safe for concurrent use. Time is linear in what is masked,
@@ -119,6 +119,16 @@ func (m *Masker) Part(s string) (name string, ok bool) {
 		return "", false
 	}
 	return m.nameOf(of, of.text, asIs), true
+}
+
+// Whole is the name of the known secret that s is, however short; ok is false when it is none. It is
+// for what is quoted from where secrets stand: elsewhere a short word may mean another thing.
+func (m *Masker) Whole(s string) (name string, ok bool) {
+	k, ok := m.secrets[s]
+	if !ok || trivial(s) {
+		return "", false
+	}
+	return m.nameOf(k, k.text, asIs), true
 }
 
 // Change is a change with its secrets masked, by the rules of the place that it is about.

@@ -99,6 +99,7 @@ func TestWhatIsNoSecretStays(t *testing.T) {
 		"2026-03-02T10:00:00Z POST /orders 403 id=8f14e45fceea167a5a36dedd4bea2543 cf-ray: 7d2f1a0b9c8e1234-FRA", "https://api.test/a?page=2#top", "mailto:joe@shop.test",
 		`Bearer realm="example", authorization_uri="https://login.test/common"`, "use basic authentication, or a bearer token", "Authorization: Bearer", "Authorization header missing",
 		`<input name="email" value="joe@shop.test">`, `<label for="password">Password</label>`, "total_tokens=812", "SELECT key, code FROM t WHERE code=403",
+		"created=1764014400123 id=4111111111111112 0.4111111111111111 +4111111111111111 4111111111111111x order 2026-0302-1015-3012", "?bypass=true&refresh=1&access=read", "compass=north-east-1",
 		"Cookie: ", "set-cookie", "sk-learn is a library, sk-something-or-other too", "eyJub3QiOiJhIHRva2VuIn0", "/static/app.3f2a9b8c7d6e5f40.js",
 	} {
 		if got := m.Text(s); got != s {
@@ -307,5 +308,43 @@ func TestWhatOnlyTheRawBytesTell(t *testing.T) {
 	}
 	if got := string(list[1].Request.Head); got != "POST / HTTP/1.1\r\nProxy-Authorization: Bearer WHY403_SECRET_A\r\n\r\n" {
 		t.Errorf("head %q", got)
+	}
+}
+
+// TestNumbersOfCards are masked under any name, as text, as a number and in groups; JSON stays JSON.
+func TestNumbersOfCards(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"n":"4111111111111111","b":1}`:     `{"n":"A","b":1}`,
+		`{"n":4111111111111111,"b":1}`:       `{"n":"A","b":1}`,
+		`{"n":["5555 5555 5555 4444"]}`:      `{"n":["A"]}`,
+		`{"n":"3782-822463-10005"}`:          `{"n":"A"}`,
+		`{"a":{"n":"6011000990139424 x"}}`:   `{"a":{"n":"A x"}}`,
+		`{"n":4222222222222,"m":2223003122}`: `{"n":"A","m":2223003122}`,
+	} {
+		f := exchange()
+		body(f.Request, "application/json", in)
+		got := string(redact.New().Flow(f).Request.Body.Data)
+		if got = strings.ReplaceAll(got, redact.Prefix, ""); got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", in, got, want)
+		}
+	}
+	f := exchange()
+	f.Request.Target = "/pay?x=4111+1111+1111+1111"
+	if got := redact.New().Flow(f).Request.Target; got != "/pay?x=WHY403_SECRET_A" {
+		t.Error(got)
+	}
+}
+
+// TestAShortSecretIsKnownAsAWhole where it is quoted alone.
+func TestAShortSecretIsKnownAsAWhole(t *testing.T) {
+	f := exchange()
+	f.Request.Target = "/orders?api_key=s3cre"
+	m := redact.New()
+	m.Learn(f)
+	if got, ok := m.Whole("s3cre"); !ok || got != "WHY403_SECRET_A" {
+		t.Errorf("%q %v", got, ok)
+	}
+	if _, ok := m.Whole("s3cr"); ok {
+		t.Error("a part is not the whole")
 	}
 }

@@ -72,6 +72,15 @@ var places = map[string]func(f *flow.Flow, s string){
 	"quoted cookie":     func(f *flow.Flow, s string) { f.Request.Header.Add("Cookie", `sid="`+s+`"`) },
 	"api key header":    func(f *flow.Flow, s string) { f.Request.Header.Add("X-Api-Key", s) },
 	"csrf header":       func(f *flow.Flow, s string) { f.Request.Header.Add("X-XSRF-TOKEN", s) },
+	"a company's key":   func(f *flow.Flow, s string) { f.Request.Header.Add("X-Company-Key", s) },
+	"a password's word": func(f *flow.Flow, s string) { f.Request.Header.Add("X-Internal-Pass", s) },
+	"hook's signature":  func(f *flow.Flow, s string) { f.Request.Header.Add("X-Hub-Signature-256", "sha256="+s) },
+	"short names in a form": func(f *flow.Flow, s string) {
+		body(f.Request, "application/x-www-form-urlencoded", "user=joe&pw="+s+"1&otp_code="+s+"2&refresh="+s+"3&db_pass="+s+"4")
+	},
+	"refresh in json": func(f *flow.Flow, s string) {
+		body(f.Response, "application/json", `{"access":"`+s+`a","refresh":"`+s+`r"}`)
+	},
 	"header by form":    func(f *flow.Flow, s string) { f.Request.Header.Add("X-Acme", s+s) },
 	"token in a header": func(f *flow.Flow, s string) { f.Request.Header.Add("X-Acme", "a "+token(`{"sub":"joe"}`, s)) },
 	"referer":           func(f *flow.Flow, s string) { f.Request.Header.Add("Referer", "https://web.test/reset?token="+s) },

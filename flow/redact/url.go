@@ -75,7 +75,7 @@ func (m *Masker) parameter(name, s string) []span {
 }
 
 func (m *Masker) pair(s string, start, end int, name, value string) []span {
-	if isSecretParameter(name) && !trivial(value) || len(value) >= 24 && !isOpenParameter(name) && looksSecret(value) {
+	if (isSecretParameter(name) || isToken(name, value)) && !trivial(value) || isCard(value) || len(value) >= 24 && !isOpenParameter(name) && looksSecret(value) {
 		return m.value(s, start, end, "parameter "+name, true)
 	}
 	return m.find(s[start:end]).shift(start)
