@@ -22,6 +22,16 @@ import (
 var hiding = map[string]func(f *flow.Flow, s string){
 	"path":          func(f *flow.Flow, s string) { f.Request.Target = "/hooks/" + s + "/orders" },
 	"query":         func(f *flow.Flow, s string) { f.Request.Target = "/orders?page=1&api_key=" + s },
+	"company key":   func(f *flow.Flow, s string) { f.Request.Header.Add("X-Company-Key", s) },
+	"internal pass": func(f *flow.Flow, s string) { f.Request.Header.Add("X-Internal-Pass", s) },
+	"hub signature": func(f *flow.Flow, s string) { f.Request.Header.Add("X-Hub-Signature-256", "sha256="+s) },
+	"short names": func(f *flow.Flow, s string) {
+		say(f.Request, "application/x-www-form-urlencoded", "user=joe&pw="+s+"&otp_code="+s+"&refresh="+s)
+	},
+	"a key that the answer names": func(f *flow.Flow, s string) {
+		f.Request.Target = "/orders?api_key=" + s
+		say(f.Response, "application/json", `{"error":"invalid api key"}`)
+	},
 	"authorization": func(f *flow.Flow, s string) { f.Request.Header.Add("Authorization", "Bearer "+s) },
 	"basic":         func(f *flow.Flow, s string) { f.Request.Header.Add("Authorization", "Basic "+b64("joe:"+s)) },
 	"api key":       func(f *flow.Flow, s string) { f.Request.Header.Add("X-Api-Key", s) },
@@ -127,6 +137,7 @@ func TestNoSecretLeavesInAnyForm(t *testing.T) {
 	for _, form := range []string{"text", "json"} {
 		forms = append(forms, []string{"diff", "FILE", "1", "2", "--format", form})
 	}
+	forms = append(forms, []string{"pinpoint", "FILE", "2", "--dry-run"})
 	for name, put := range hiding {
 		t.Run(name, func(t *testing.T) {
 			secret := rand.Text() // 26 letters and digits
@@ -207,4 +218,30 @@ func inSession(t *testing.T, dir string, flows ...*flow.Flow) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "x.why403")
+}
+
+// TestAShortSecretDoesNotLeave: a key of five bytes is masked where it is quoted, and so is the number of a card.
+func TestAShortSecretDoesNotLeave(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	refused := refusedOrder(1, time.Date(2026, 6, 2, 10, 15, 30, 0, time.UTC))
+	refused.Request.Target = "/orders?api_key=s3cre"
+	say(refused.Request, "application/json", `{"n":4111111111111111,"m":"5555 5555 5555 4444"}`)
+	say(refused.Response, "application/json", `{"error":"invalid api key s3cre"}`)
+	refused.Response.Status = 401
+	har := inHAR(t, t.TempDir(), refused)
+	for _, args := range [][]string{
+		{"explain", har}, {"explain", har, "--format", "json"}, {"explain", har, "--format", "markdown"},
+		{"export", har, "--as", "har"}, {"export", har, "--as", "markdown"}, {"export", har, "--as", "curl"},
+		{"pinpoint", har, "1", "--dry-run"}, {"replay", har, "1"},
+	} {
+		_, out, errs := command(t, args...)
+		for _, secret := range []string{"s3cre", "4111111111111111", "5555 5555"} {
+			if strings.Contains(out+errs, secret) {
+				t.Errorf("%v: %s is in\n%s%s", args, secret, out, errs)
+			}
+		}
+		if out+errs == "" {
+			t.Errorf("%v printed nothing", args)
+		}
+	}
 }

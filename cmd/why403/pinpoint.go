@@ -135,7 +135,7 @@ func (e *experiment) run(ctx context.Context, std stdio, o proxyFlags, name, id 
 	if err != nil {
 		return err
 	}
-	return e.tell(std, r)
+	return e.tell(std, r, in.Refused, in.Accepted)
 }
 
 // input gathers what the experiment is about: the flow, what is said of it, and the one to compare with.
@@ -202,7 +202,11 @@ func (e *experiment) tellPlan(std stdio, in pinpoint.Input, p pinpoint.Plan) {
 	if e.dry {
 		w = std.out
 	}
-	fmt.Fprintf(w, "#%d %s %s %d", f.ID, oneLine(f.Request.Method), oneLine(f.URL()), f.Status())
+	where := f.URL()
+	if !e.reveal {
+		where = redact.New().URL(where)
+	}
+	fmt.Fprintf(w, "#%d %s %s %d", f.ID, oneLine(f.Request.Method), oneLine(where), f.Status())
 	if in.Accepted == nil {
 		fmt.Fprintln(w, ", with no success to compare with")
 	} else {
@@ -388,9 +392,9 @@ func (e *experiment) writeState(s pinpoint.State) error {
 	return nil
 }
 
-func (e *experiment) tell(std stdio, r pinpoint.Result) error {
+func (e *experiment) tell(std stdio, r pinpoint.Result, flows ...*flow.Flow) error {
 	if !e.reveal {
-		r = masked(r)
+		r = masked(r, flows...)
 	}
 	if e.format == "json" {
 		enc := json.NewEncoder(std.out)
@@ -402,14 +406,23 @@ func (e *experiment) tell(std stdio, r pinpoint.Result) error {
 	} else {
 		writeResult(std.out, r)
 	}
+	if f := r.Failure; f != nil && f.Op == "tls" && r.Outcome == pinpoint.Stopped {
+		fmt.Fprintln(std.err, "why403: hint: have the server's CA trusted with --upstream-ca FILE, or leave the check out with --insecure")
+	}
 	if r.Outcome != pinpoint.Proven {
 		return exitStatus(exitFailed)
 	}
 	return nil
 }
 
-func masked(r pinpoint.Result) pinpoint.Result {
+func masked(r pinpoint.Result, flows ...*flow.Flow) pinpoint.Result {
 	m := redact.New()
+	for _, f := range flows {
+		if f != nil {
+			m.Learn(f)
+		}
+	}
+	r.Reason = m.Text(r.Reason)
 	mask := func(p flow.Patch) flow.Patch {
 		if p == nil {
 			return nil
@@ -423,7 +436,7 @@ func masked(r pinpoint.Result) pinpoint.Result {
 	r.Fixes, r.Breaks, r.RuledOut, r.NotTried = mask(r.Fixes), mask(r.Breaks), mask(r.RuledOut), mask(r.NotTried)
 	r.Steps = slices.Clone(r.Steps)
 	for i := range r.Steps {
-		r.Steps[i].Patch = mask(r.Steps[i].Patch)
+		r.Steps[i].Patch, r.Steps[i].Says = mask(r.Steps[i].Patch), m.Text(r.Steps[i].Says)
 	}
 	return r
 }

@@ -40,11 +40,28 @@ type again struct {
 	spacing time.Duration
 	yes     bool
 	format  string
+	reveal  bool
+	mask    *redact.Masker
+}
+
+// text, change: what is told, with its secrets masked unless they shall be shown.
+func (a *again) text(s string) string {
+	if a.reveal {
+		return s
+	}
+	return a.mask.Text(s)
+}
+
+func (a *again) change(c flow.Change) flow.Change {
+	if a.reveal {
+		return c
+	}
+	return a.mask.Change(c)
 }
 
 func newReplay(std stdio) *cobra.Command {
 	var o proxyFlags
-	a := again{format: "text"}
+	a := again{format: "text", mask: redact.New()}
 	cmd := &cobra.Command{
 		Use:   "replay FILE ID",
 		Short: "Send a recorded request again, as it was or changed",
@@ -58,7 +75,9 @@ environment say so as they did then, through the same proxy with the same client
 certificate. What was otherwise is told.
 
 A request to another host than this machine is asked about first, for it may
-create or delete something there; --yes answers.`,
+create or delete something there; --yes answers.
+
+Secrets are masked, the same secret by the same name, unless --reveal is given.`,
 		Example: `why403 replay last 12
 why403 replay last 12 --apply-fix
 why403 replay last 12 --newest-cookies -n 5 --spacing 2s
@@ -87,6 +106,7 @@ why403 replay page.har 3 --header 'X-CSRFToken: abc' --remove-header Origin --ye
 	f.DurationVar(&a.spacing, "spacing", 500*time.Millisecond, "pause between two of them")
 	f.BoolVar(&a.yes, "yes", false, "do not ask before sending to another host")
 	f.StringVar(&a.format, "format", a.format, "text, or json: a line for each answer")
+	f.BoolVar(&a.reveal, "reveal", false, "write secrets as they are")
 	o.addSending(f, "", " (default: a new one in the state folder)")
 	return cmd
 }
@@ -115,6 +135,8 @@ func (a *again) run(ctx context.Context, std stdio, o proxyFlags, name, id strin
 	if err != nil {
 		return err
 	}
+	a.mask.Learn(parent)
+	a.mask.Learn(target)
 	if err := a.ask(std, target); err != nil {
 		return err
 	}
@@ -192,18 +214,19 @@ func (a *again) send(ctx context.Context, std stdio, sender *replay.Sender, pare
 		if child == nil {
 			return failed(err, "change the request, or export it as curl to see what it holds")
 		}
+		a.mask.Learn(child)
 		status := "no answer"
 		if child.Status() > 0 {
 			status = fmt.Sprint(child.Status())
 		}
 		counts[status]++
 		if a.format == "json" {
-			if err := writeAnswer(std.out, parent, child); err != nil {
+			if err := a.writeAnswer(std.out, parent, child); err != nil {
 				return failed(fmt.Errorf("write the answer: %w", err), "check where standard output goes to")
 			}
 			continue
 		}
-		tell(std.out, parent, child, last)
+		a.tell(std.out, parent, child, last)
 		last = child
 	}
 	if a.times > 1 && a.format == "text" {
@@ -216,19 +239,21 @@ func (a *again) send(ctx context.Context, std stdio, sender *replay.Sender, pare
 	return nil
 }
 
-func writeAnswer(w io.Writer, parent, child *flow.Flow) error {
+func (a *again) writeAnswer(w io.Writer, parent, child *flow.Flow) error {
 	out := answer{ID: child.ID, Was: parent.Status(), Status: child.Status(), Duration: child.Times.Duration().Milliseconds(),
 		Changes: []flow.Change{}, Differs: otherwise(parent, child)}
 	if child.Err != nil {
-		text := child.Err.Error()
+		text := a.text(child.Err.Error())
 		out.Error = &text
 	}
 	if child.Response != nil {
 		out.Bytes = child.Response.Body.Size
 	}
-	m := redact.New()
+	for i := range out.Differs {
+		out.Differs[i] = a.text(out.Differs[i])
+	}
 	for _, c := range diff.Answers(parent, child).Changes {
-		out.Changes = append(out.Changes, m.Change(c))
+		out.Changes = append(out.Changes, a.change(c))
 	}
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -238,21 +263,21 @@ func writeAnswer(w io.Writer, parent, child *flow.Flow) error {
 const maxAnswerChanges = 12 // lines of what is different about an answer
 
 // tell prints an answer and how it differs from the original's; of another one like the last, the first line.
-func tell(w io.Writer, parent, child, last *flow.Flow) {
+func (a *again) tell(w io.Writer, parent, child, last *flow.Flow) {
 	was := "no answer"
 	if parent.Status() > 0 {
 		was = fmt.Sprint(parent.Status())
 	}
 	if child.Err != nil {
-		fmt.Fprintf(w, "%s -> no answer: %s\n", was, oneLine(child.Err.Error()))
+		fmt.Fprintf(w, "%s -> no answer: %s\n", was, oneLine(a.text(child.Err.Error())))
 		return
 	}
-	fmt.Fprintf(w, "%s -> %d %s  %d ms  %d bytes\n", was, child.Status(), oneLine(child.Response.Reason), child.Times.Duration().Milliseconds(), child.Response.Body.Size)
+	fmt.Fprintf(w, "%s -> %d %s  %d ms  %d bytes\n", was, child.Status(), oneLine(a.text(child.Response.Reason)), child.Times.Duration().Milliseconds(), child.Response.Body.Size)
 	if last != nil && last.Status() == child.Status() && diff.Answers(last, child).Empty() {
 		return
 	}
 	for _, line := range otherwise(parent, child) {
-		fmt.Fprintf(w, "  note: %s\n", oneLine(line))
+		fmt.Fprintf(w, "  note: %s\n", oneLine(a.text(line)))
 	}
 	if parent.Response == nil {
 		return
@@ -270,6 +295,7 @@ func tell(w io.Writer, parent, child, last *flow.Flow) {
 			fmt.Fprintf(w, "  and %d differences more\n", len(d.Changes)-i)
 			break
 		}
+		c = a.change(c)
 		fmt.Fprintf(w, "  answer: %s: %s -> %s\n", strings.TrimSpace(string(c.Part)+" "+oneLine(c.Name)), sideOf(c.Before), sideOf(c.After))
 	}
 }
@@ -385,7 +411,7 @@ func (a *again) refresh(std stdio, name string, target *flow.Flow, flows []*flow
 	m, changed := jar.Refresh(target, flows, time.Now())
 	if len(changed) == 0 {
 		if len(jar.Newest(target, flows, time.Now())) == 0 {
-			return failedf("log in through why403 first, so that "+name+" has the answer that sets them", "no answer in %s sets a cookie for %s", name, oneLine(target.URL()))
+			return failedf("log in through why403 first, so that "+name+" has the answer that sets them", "no answer in %s sets a cookie for %s", name, oneLine(a.mask.URL(target.URL())))
 		}
 		fmt.Fprintln(std.err, "why403: the request has the newest cookies already")
 	}
@@ -447,10 +473,14 @@ func (a *again) ask(std stdio, target *flow.Flow) error {
 	if a.yes || staysHere(target) {
 		return nil
 	}
-	if !std.terminal() {
-		return failedf("look at what it does there, then give --yes", "%s %s goes to another host", target.Request.Method, oneLine(target.URL()))
+	where := target.URL()
+	if !a.reveal {
+		where = a.mask.URL(where)
 	}
-	fmt.Fprintf(std.err, "send %s %s? [y/N] ", target.Request.Method, oneLine(target.URL()))
+	if !std.terminal() {
+		return failedf("look at what it does there, then give --yes", "%s %s goes to another host", target.Request.Method, oneLine(where))
+	}
+	fmt.Fprintf(std.err, "send %s %s? [y/N] ", target.Request.Method, oneLine(where))
 	answer, _ := bufio.NewReader(std.in).ReadString('\n')
 	if s := strings.ToLower(strings.TrimSpace(answer)); s != "y" && s != "yes" {
 		return failed(errors.New("not sent"), "answer y, or give --yes")

@@ -195,3 +195,30 @@ func TestABodyIsToldOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestReplayMasksTheAnswer, and shows it when it is asked to.
+func TestReplayMasksTheAnswer(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	const secret = "new-token-47110815abc"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Set-Cookie", "sid="+secret+"; Path=/")
+		io.WriteString(w, `{"access_token":"`+secret+`","note":"it is `+secret+`"}`)
+	}))
+	defer s.Close()
+	f := refusedOrder(1, time.Now().Add(-time.Hour))
+	f.Scheme, f.Authority = "http", strings.TrimPrefix(s.URL, "http://")
+	f.Request.Header.Set("Host", f.Authority)
+	say(f.Response, "application/json", `{"access_token":"old-token-47110815abc","note":"it is"}`)
+	har := inHAR(t, t.TempDir(), f)
+	for _, form := range []string{"text", "json"} {
+		args := []string{"replay", har, "1", "--session", "none", "--format", form}
+		_, out, errs := command(t, args...)
+		if strings.Contains(out+errs, "47110815") || !strings.Contains(out, "WHY403_SECRET_") {
+			t.Errorf("%s: %s%s", form, out, errs)
+		}
+		if _, out, _ = command(t, append(args, "--reveal")...); !strings.Contains(out, secret) {
+			t.Errorf("%s: it is not there when it is asked for: %s", form, out)
+		}
+	}
+}

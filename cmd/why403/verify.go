@@ -65,6 +65,22 @@ func runExport(ctx context.Context, dir string, runner []string, format export.F
 	if err != nil {
 		return "", failedf("install it, or leave --verify out", "%s is not installed, which is needed to run the export", runner[0])
 	}
+	if format.Name == "httpie" {
+		if _, err := exec.LookPath("http"); err != nil {
+			return "", failedf("install it, or leave --verify out", "HTTPie (http) is not installed, which is needed to run the export")
+		}
+	}
+	for _, module := range modules(format.Name, f) {
+		probe, cancel := context.WithTimeout(ctx, runFor)
+		err := exec.CommandContext(probe, program, "-c", "import "+module).Run()
+		cancel()
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		if err != nil {
+			return "", failedf(runner[0]+" -m pip install "+module+", or leave --verify out", "the Python module %s is not installed, which is needed to run the export", module)
+		}
+	}
 	file := filepath.Join(dir, "request"+format.Ext)
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return "", err
@@ -124,6 +140,17 @@ func sendExport(ctx context.Context, format export.Format, f *flow.Flow, text []
 		return fmt.Sprint(answer.Status()), nil
 	}
 	return "", nil
+}
+
+// modules are those that an export for Python imports and that Python does not come with.
+func modules(form string, f *flow.Flow) []string {
+	if form != "httpx" {
+		return nil
+	}
+	if f.Request != nil && strings.HasPrefix(f.Request.Proto, "HTTP/2") {
+		return []string{"httpx", "h2"}
+	}
+	return []string{"httpx"}
 }
 
 // answered reports whether what a program printed begins with a status: "HTTP/1.1 403 Forbidden", "403 Forbidden".

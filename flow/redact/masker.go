@@ -36,6 +36,7 @@ const Prefix = "WHY403_SECRET_"
 const (
 	maxSecrets = 1 << 16  // secrets that are looked for everywhere; more are masked only where they are found
 	maxSecret  = 16 << 10 // bytes of a secret that is looked for everywhere
+	maxShort   = 16       // secrets of 4 or 5 bytes that are looked for everywhere
 	maxBody    = 64 << 20 // bytes of a body after its content coding is undone
 	maxTree    = 4 << 20  // bytes of JSON that are read as a tree; longer ones are read as text
 )
@@ -50,6 +51,7 @@ type Masker struct {
 	values   map[string]string // name: text
 	counter  int
 	index    index
+	short    []*secret // those too short for the index
 	notes    []string
 }
 
@@ -210,6 +212,9 @@ func (m *Masker) add(text, about string) *secret {
 		m.secrets[s.text] = s
 		if sweepable(text) && len(m.secrets) <= maxSecrets {
 			m.index.add(s)
+		}
+		if len(m.short) < maxShort && isShortKey(text) && !strings.HasPrefix(about, "cookie") { // cookies hold settings as well
+			m.short = append(m.short, s)
 		}
 	}
 	return s

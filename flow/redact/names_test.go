@@ -347,4 +347,7 @@ func TestAShortSecretIsKnownAsAWhole(t *testing.T) {
 	if _, ok := m.Whole("s3cr"); ok {
 		t.Error("a part is not the whole")
 	}
+	if got := m.Text(`{"error":"no key s3cre, xs3cre"}`); got != `{"error":"no key WHY403_SECRET_A, xs3cre"}` {
+		t.Error(got)
+	}
 }

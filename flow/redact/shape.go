@@ -182,6 +182,23 @@ func credible(name, v string) bool {
 	return !words || len(v) >= 24
 }
 
+// isShortKey reports whether a secret too short for the index is mixed so that as a word of its own it is hardly another thing.
+func isShortKey(v string) bool {
+	if len(v) < 4 || len(v) >= minSweep {
+		return false
+	}
+	digits := 0
+	for i := range len(v) {
+		if !isLetterOrDigit(v[i]) {
+			return false
+		}
+		if v[i] <= '9' {
+			digits++
+		}
+	}
+	return digits > 0 && len(v)-digits >= 2
+}
+
 // sweepable reports whether a secret is masked wherever it occurs, and not only
 // where it was found: plain words and short numbers occur for other reasons.
 func sweepable(v string) bool {

@@ -255,6 +255,7 @@ func isDelimiter(c byte) bool {
 // replace writes s with the spans, and all known secrets between them, masked.
 func (m *Masker) replace(s string, spans []span) string {
 	spans = append(spans, m.index.hits(s)...)
+	spans = m.shortHits(s, spans)
 	if len(spans) == 0 {
 		return s
 	}
@@ -276,6 +277,24 @@ func (m *Masker) replace(s string, spans []span) string {
 	}
 	b.WriteString(s[last:])
 	return b.String()
+}
+
+// shortHits adds the short secrets that stand in s as words of their own.
+func (m *Masker) shortHits(s string, spans []span) []span {
+	for _, k := range m.short {
+		for at := 0; ; {
+			n := strings.Index(s[at:], k.text)
+			if n < 0 {
+				break
+			}
+			start := at + n
+			at = start + len(k.text)
+			if (start == 0 || !isWordByte(s[start-1])) && (at == len(s) || !isWordByte(s[at])) {
+				spans = append(spans, span{start: start, end: at, of: k})
+			}
+		}
+	}
+	return spans
 }
 
 // join orders spans, makes one of those that overlap, and has each end where a name can end.

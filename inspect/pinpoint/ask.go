@@ -38,6 +38,7 @@ type run struct {
 	silent   int              // probes without an answer, in a row
 	suspects int
 	halt     *halt
+	failure  *flow.Failure // of the last probe that came to no answer
 
 	tokens  []token // of the accepted request, that are asked for anew before each probe which has one
 	fetched int     // requests that asked for tokens
@@ -228,6 +229,9 @@ func (x *run) read(s *Step, got *flow.Flow) refusal {
 	class, r := x.j.class(got)
 	s.Class, s.Status, s.Flow, s.Took = class, got.Status(), got.ID, got.Times.Duration()
 	s.Says = says(*s, x.good(class, s.Status))
+	if got.Err != nil {
+		s.Says += ": " + got.Err.Text
+	}
 	for _, c := range s.Patch {
 		if c.Part == flow.InProto && got.Request != nil && got.Request.Proto != *c.After {
 			x.noProto = true // what was sent is the request without this change
@@ -241,6 +245,7 @@ func (x *run) read(s *Step, got *flow.Flow) refusal {
 // heed halts the experiment when the server wants no more requests.
 func (x *run) heed(s Step, got *flow.Flow, r refusal, wait time.Duration) {
 	if s.Class == NoAnswer {
+		x.failure = got.Err
 		if x.silent++; x.silent >= maxSilent {
 			x.stop(Stopped, "the server does not answer: %v", got.Err)
 		}

@@ -153,6 +153,8 @@ type Result struct {
 	// After is when an experiment that the server stopped may go on; zero: at any time.
 	After time.Time `json:"after,omitzero"`
 	Steps []Step    `json:"steps"`
+	// Failure is why the last request that came to no answer did; nil: all were answered.
+	Failure *flow.Failure `json:"-"`
 }
 
 // State is an experiment as far as it got. Give it to Run to go on.

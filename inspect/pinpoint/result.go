@@ -13,7 +13,7 @@ import (
 func (x *run) result(f found) Result {
 	r := Result{
 		Requests: len(x.steps) + x.fetched, Accepted: x.accepted, Steps: append([]Step{}, x.steps...),
-		Fixes: append(flow.Patch{}, f.fix...), Breaks: append(flow.Patch{}, f.breaks...),
+		Failure: x.failure, Fixes: x.withBefore(f.fix), Breaks: append(flow.Patch{}, f.breaks...),
 	}
 	if x.in.Accepted != nil {
 		r.ComparedWith = x.in.Accepted.ID
@@ -32,12 +32,28 @@ func (x *run) result(f found) Result {
 	return r
 }
 
+// withBefore is a fix that says what the refused request has where it sets a header: a
+// verdict that wants a value does not always know that another one is there.
+func (x *run) withBefore(fix flow.Patch) flow.Patch {
+	out := append(flow.Patch{}, fix...)
+	for i := range out {
+		c := &out[i]
+		if c.Part != flow.InHeader || c.Before != nil || c.After == nil {
+			continue
+		}
+		if v, ok := x.in.Refused.Request.Header.Lookup(c.Name); ok {
+			c.Before = &v
+		}
+	}
+	return out
+}
+
 func (x *run) outcome(r *Result, f found) {
 	switch {
 	case f.fix != nil && x.halt != nil && x.halt.outcome == Unstable:
 		r.Outcome, r.Reason = Unstable, x.halt.reason
 	case f.sure, f.fix != nil && f.confirmed && !f.rough && len(f.fix) == 1 && !x.o.Sure:
-		r.Outcome, r.Reason = Proven, because(f.fix)
+		r.Outcome, r.Reason = Proven, because(r.Fixes)
 		if x.halt != nil {
 			r.Reason += "; " + x.halt.reason + " before it was known what breaks the accepted request"
 		}

@@ -48,6 +48,10 @@ func (x *run) experiment() found {
 		return f
 	}
 	if !x.guesses(&f) && usable && !x.stopped() {
+		if len(x.g.changes) == 0 && len(x.g.never) == 0 && x.heard[key(Accepted, nil)] == WasAccepted {
+			x.stop(Unstable, "%s: the two do not differ, one was refused and the same request was accepted", differs)
+			return f
+		}
 		x.search(&f)
 	}
 	if f.fix == nil {
@@ -128,7 +132,7 @@ func (x *run) controls() (usable bool, why string) {
 		x.stop(Unstable, "the refused request is refused in another way now (%d instead of %s): something else changed since, such as an expired session", last.Status, x.j.was)
 		return false, ""
 	case NoAnswer:
-		x.stop(Stopped, "the refused request was not answered when it was sent again")
+		x.stop(Stopped, "the refused request was not answered when it was sent again%s", x.whyNot())
 		return false, ""
 	default:
 		also := ""
@@ -175,9 +179,17 @@ func (x *run) acceptedControl() (usable bool, why string) {
 	}
 	x.ask(Accepted, nil, Repeat, true) // should it be accepted now, that is noticed
 	if c == NoAnswer {
-		return false, "the accepted request was not answered when it was sent again"
+		return false, "the accepted request was not answered when it was sent again" + x.whyNot()
 	}
 	return false, fmt.Sprintf("the accepted request is not accepted any more (%d): log in again, make a new success, and compare with that", last.Status)
+}
+
+// whyNot is the reason of the last failure, behind a colon.
+func (x *run) whyNot() string {
+	if x.failure == nil {
+		return ""
+	}
+	return ": " + x.failure.Error()
 }
 
 // guesses tries what the verdicts suggest, or without a success what servers often want.

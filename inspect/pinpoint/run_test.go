@@ -137,6 +137,15 @@ func TestOutcomes(t *testing.T) {
 			return answer{status: 403, body: denied + " 2 attempts remaining"}
 		}, pinpoint.Options{}, pinpoint.Stopped, 1, "lock the account"},
 		{"silence", token, func(int, *flow.Message) answer { return answer{err: errors.New("connection reset")} }, pinpoint.Options{}, pinpoint.Stopped, 1, "not answered"},
+		{"silence says why", token, func(int, *flow.Message) answer { return answer{err: errors.New("certificate of an unknown authority")} }, pinpoint.Options{}, pinpoint.Stopped, 1, "certificate of an unknown authority"},
+		{"the two do not differ", pinpoint.Input{Refused: order(1, false, "X-Other", "a"), Accepted: order(2, true, "X-Other", "a")}, func(n int, m *flow.Message) answer {
+			if n == 2 {
+				return answer{status: 201}
+			}
+			return answer{status: 403, body: denied}
+		}, pinpoint.Options{}, pinpoint.Unstable, 2, "the same request was accepted"},
+		{"another value than the one that was there", pinpoint.Input{Refused: order(1, false, "X-Token", "f"), Accepted: order(2, true, "X-Token", "t"), Explained: fixing("X-Token", "t")},
+			wants("X-Token", "t"), pinpoint.Options{}, pinpoint.Proven, 5, "because of what it has as the X-Token header"},
 		{"the budget is used up", token, wants("X-Other", "b"), pinpoint.Options{Max: 3}, pinpoint.Stopped, 3, "budget of 3 requests"},
 		{"the budget is used up before it is confirmed", token, wants("X-Token", "t"), pinpoint.Options{Max: 3}, pinpoint.FixedOnce, 3, "accepted once with the X-Token header"},
 		{"the half of it is let through and not accepted", func() pinpoint.Input {

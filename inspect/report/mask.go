@@ -1,6 +1,7 @@
 package report
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 func Masked(m *redact.Masker, e inspect.Explained) inspect.Explained {
 	// What changes is secret by its place; its values are quoted without that.
 	values := maskedValues(m, &e)
-	e.URL, e.Proof = m.Text(e.URL), m.Text(e.Proof)
+	e.URL, e.Proof = m.URL(e.URL), m.Text(e.Proof)
 	if e.Verdict != nil {
 		v := maskedVerdict(m, *e.Verdict, values)
 		e.Verdict = &v
@@ -94,6 +95,25 @@ func maskedQuote(m *redact.Masker, e inspect.Evidence) string {
 	}
 	if name, ok := m.Part(e.Quote); ok {
 		return name
+	}
+	if strings.HasPrefix(e.Where, "request.") {
+		if name, ok := m.Whole(e.Quote); ok {
+			return name
+		}
+		if unquoted, err := url.QueryUnescape(e.Quote); err == nil && unquoted != e.Quote {
+			if name, ok := m.Whole(unquoted); ok {
+				return name
+			}
+		}
+	}
+	if e.Where == "request.url" {
+		if strings.Contains(e.Quote, "?") || !strings.Contains(e.Quote, "=") {
+			return m.URL(e.Quote)
+		}
+		return strings.TrimPrefix(m.URL("?"+e.Quote), "?")
+	}
+	if name, value, ok := strings.Cut(e.Quote, "="); ok && e.Where == "request.body" && name != "" && !strings.ContainsAny(name, " \t\n{<\"") {
+		return strings.TrimPrefix(m.URL("?"+name+"="+value), "?") // a part of a form
 	}
 	for _, side := range []string{"request.header:", "response.header:"} {
 		if name, ok := strings.CutPrefix(e.Where, side); ok {
