@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/why403/why403/flow"
 	"github.com/why403/why403/flow/export"
@@ -258,5 +259,30 @@ func TestPinpointTriesTheOtherVersion(t *testing.T) {
 	status, out, errs = command(t, "pinpoint", har, "1", "--is-it-me", "--insecure", "--spacing", "0", "--session", "none")
 	if !strings.Contains(out, "protocol: The version of HTTP decides") {
 		t.Errorf("%d %s\n%s", status, errs, out)
+	}
+}
+
+// TestVerifyNamesWhatIsNotInstalled: an export that cannot be run is not told to be wrong.
+func TestVerifyNamesWhatIsNotInstalled(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("no sh here")
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(sh, filepath.Join(dir, "sh")); err != nil {
+		t.Skip(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "python3"), []byte("#!"+sh+"\nexit 1\n"), 0o700); err != nil { // a Python without modules
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	f := refusedOrder(1, time.Now())
+	f.Scheme, f.Authority = "http", "127.0.0.1:9"
+	har := inHAR(t, t.TempDir(), f)
+	for form, wanted := range map[string]string{"httpie": "HTTPie (http)", "httpx": "module httpx"} {
+		status, out, errs := command(t, "export", har, "1", "--as", form, "--verify", "--reveal")
+		if status != 1 || out != "" || !strings.Contains(errs, wanted+" is not installed, which is needed") {
+			t.Errorf("%s: %d %s%s", form, status, out, errs)
+		}
 	}
 }

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -95,5 +99,25 @@ func TestPinpointProvesTheDemo(t *testing.T) {
 				t.Errorf("%d changes, want the smallest: %d", len(r.Fixes), len(sc.Edits))
 			}
 		})
+	}
+}
+
+// TestPinpointSaysWhyThereIsNoAnswer, and what to do about a certificate that is not trusted.
+func TestPinpointSaysWhyThereIsNoAnswer(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	f := refusedOrder(1, time.Now().Add(-time.Hour))
+	f.Authority = strings.TrimPrefix(s.URL, "https://")
+	f.Request.Header.Set("Host", f.Authority)
+	har := inHAR(t, t.TempDir(), f)
+	status, out, errs := command(t, "pinpoint", har, "1", "--session", "none", "--spacing", "0")
+	if status != 1 || !strings.Contains(out, "certificate") || !strings.Contains(errs, "--upstream-ca") || !strings.Contains(errs, "--insecure") {
+		t.Errorf("%d %s\n%s", status, out, errs)
+	}
+	if _, out, errs = command(t, "pinpoint", har, "1", "--session", "none", "--spacing", "0", "--insecure"); strings.Contains(errs, "--upstream-ca") || strings.Contains(out, "not answered") {
+		t.Errorf("with --insecure: %s\n%s", out, errs)
 	}
 }
