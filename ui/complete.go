@@ -159,6 +159,7 @@ func (f *filterBar) complete(s *seen) bool {
 	if !strings.HasSuffix(head, ":") && rest == "" {
 		head += " "
 	}
+	f.in.all = false
 	f.in.s, f.in.at = head+rest, len(head)
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -154,7 +155,16 @@ func (c *copyMenu) view(th *theme, w, h int) []string {
 		if i == c.cur {
 			base, sign = th.cursor, signCursor+" "
 		}
-		out = append(out, row(w).on(base).put(th.key, sign).put(th.key, it.key).gap(2).put(th.text, it.name).end())
+		l := row(w).on(base).put(th.key, sign).put(th.key, it.key).gap(2)
+		more := "" // that there is more than what fits
+		switch last := from + shown - 1; {
+		case i == last && last < len(c.items)-1:
+			more = signMore + " " + strconv.Itoa(len(c.items)-1-last) + " below"
+		case i == from && from > 0:
+			more = signMore + " " + strconv.Itoa(from) + " above"
+		}
+		l.left(th.text, safe.Of(string(it.name)), w-l.w-safe.Of(more).Width()-1)
+		out = append(out, l.gap(1).text(th.muted, safe.Of(more)).end())
 	}
 	note := words("as it was sent: it may hold secrets")
 	if c.masked {

@@ -33,6 +33,7 @@ func (m *model) openFilter() {
 	m.filter.open, m.filter.err = true, nil
 	m.filter.prior = m.filterText()
 	m.filter.in = newInput(m.filter.prior)
+	m.filter.in.selectAll()
 }
 
 func (m *model) filterText() string {
@@ -101,9 +102,8 @@ func (m *model) refilter(text string) tea.Cmd {
 	expr, err := filter.Compile(text, filter.Rows)
 	deep := false
 	if err != nil { // perhaps it asks for what only the whole flow holds
-		if whole, again := filter.Compile(text, filter.Flows); again == nil {
-			expr, err, deep = whole, nil, true
-		}
+		expr, err = filter.Compile(text, filter.Flows)
+		deep = true
 	}
 	if err != nil {
 		m.filter.err = err
@@ -189,6 +189,9 @@ func (m *model) foldNote(l *line) {
 func (m *model) suggestions(w int) string {
 	th := m.th
 	l := row(w)
+	if m.filter.in.all {
+		return l.put(th.muted, "type to replace it  ").put(th.key, "→ ").put(th.muted, "edit it  ").put(th.key, "backspace ").put(th.muted, "clear  ").put(th.key, "enter ").put(th.muted, "keep  ").put(th.key, "esc ").put(th.muted, "back").end()
+	}
 	list := suggest(m.filter.in.s, m.filter.in.at, &m.seen)
 	if len(list) > 0 {
 		l.put(th.key, "tab ")

@@ -68,6 +68,7 @@ var scenes = []struct {
 	{"held", holding, []string{"k", "k", "enter"}},
 	{"held-list", holding, []string{"H"}},
 	{"held-request", holding, []string{"k", "k", "e", "ctrl+n", "X", "-", "A", "tab", "1"}},
+	{"held-edited", holding, []string{"k", "k", "e", "ctrl+n", "X", "-", "A", "tab", "1", "ctrl+s"}},
 	{"held-answer", holding, []string{"e"}},
 	{"breakpoints", holding, []string{"B"}},
 	{"breakpoint", holding, []string{"B", "a", "s", "t", ":"}},

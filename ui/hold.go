@@ -114,8 +114,8 @@ func (m *model) holdable() string {
 	return ""
 }
 
-// answerHeld decides about a held message.
-func (m *model) answerHeld(h hold.Held, d hold.Decision) {
+// answerHeld decides about a held message, and reports whether it was held yet.
+func (m *model) answerHeld(h hold.Held, d hold.Decision) bool {
 	err := m.o.Hold.Answer(h.ID, h.Stage, d)
 	m.keepHeld(m.o.Hold.Held())
 	switch {
@@ -128,6 +128,7 @@ func (m *model) answerHeld(h hold.Held, d hold.Decision) {
 	default:
 		m.say(true, what(h)+" was sent on as it came")
 	}
+	return err == nil
 }
 
 func what(h hold.Held) string {
@@ -265,7 +266,9 @@ func (m *model) sendHeld() tea.Cmd {
 	}
 	h := *e.held
 	m.closeEditor()
-	m.answerHeld(h, d)
+	if m.answerHeld(h, d) && d.Edited != nil {
+		m.list.edited[h.ID] = true
+	}
 	return nil
 }
 

@@ -90,6 +90,9 @@ func (b *heldBox) view(th *theme, w, h int) []string {
 		out = append(out, row(w).on(th.box).put(th.muted, "Nothing is held.").end())
 	}
 	preview := min(8, h/3)
+	if spare := h - 4 - len(m.held); spare > preview {
+		preview = min(16, spare)
+	}
 	n := max(1, min(len(m.held), h-preview-4))
 	top := max(0, b.cur-n+1)
 	b.top = top
@@ -130,7 +133,8 @@ func (b *heldBox) row(th *theme, w, i int) string {
 	return l.gap(1).text(th.warn, safe.Of(time)).put(th.muted, " left").end()
 }
 
-// preview is the beginning of the message under the cursor.
+// preview is the beginning of the message under the cursor: laid out if all of it fits, as it is sent otherwise,
+// with room for the first rows of its body.
 func (b *heldBox) preview(th *theme, w, rows int) []string {
 	h := b.m.held[b.cur]
 	f := *b.m.veil.flow(h.Flow)
@@ -140,9 +144,33 @@ func (b *heldBox) preview(th *theme, w, rows int) []string {
 	}
 	shown := *msg
 	shown.Head = nil // as it would go on, with what rules have changed
+	room := rows
+	if h.NoBody != "" {
+		room--
+	}
 	doc := messageDoc(th, &f, &shown, false)
+	if doc.rows(w-2) > room {
+		doc = messageDoc(th, &f, &shown, true)
+	}
 	var out []string
-	for i := 0; i < doc.rows(w-2) && len(out) < rows; i++ {
+	mark := func(n int) {
+		out = append(out, row(w).on(th.box).gap(2).text(th.muted, safe.Of(signMore+" "+plural(int64(n), "more row"))).end())
+	}
+	all, skip, body := doc.rows(w-2), 0, 0
+	if all > room && room > 3 && len(shown.Body.Data) > 0 && len(shown.Trailers) == 0 {
+		body = bodyDoc(th, &shown, true).rows(w - 2)
+		skip = max(0, all-body-room+min(body, room/2)+1) // rows of the head that give way to the body's first ones
+	}
+	for i := 0; i < all && len(out) < room; i++ {
+		if skip > 0 && i == all-body-skip {
+			mark(skip)
+			i += skip - 1
+			continue
+		}
+		if n := all - i; n > 1 && len(out) == room-1 {
+			mark(n)
+			break
+		}
 		l := row(w - 2).on(th.box)
 		doc.draw(th, i, l)
 		out = append(out, row(2).on(th.box).end()+l.end())

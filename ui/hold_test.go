@@ -430,3 +430,61 @@ func TestASavedSessionHoldsNothing(t *testing.T) {
 		s.sees("this session was opened without a proxy")
 	}
 }
+
+func TestAHeldBodyIsSeenWhole(t *testing.T) {
+	s, g := playHeld(t, 100, 20)
+	f := *g.held[0].Flow
+	req := *f.Request
+	req.SetBody([]byte(`{"a":1}`))
+	for _, n := range []string{"Accept", "Accept-Language", "Accept-Encoding", "Origin", "Referer", "X-A", "X-B"} {
+		req.Header.Add(n, "v")
+	}
+	f.Request = &req
+	g.held = g.held[:1]
+	g.held[0].Flow = &f
+	s.see(g)
+	s.press("H")
+	s.sees(`{"a":1}`)
+
+	req.SetBody([]byte(strings.Repeat("one line of many\n", 40)))
+	s.sees("… ", " more rows")
+}
+
+func TestWhatWasEditedWhileHeldIsMarked(t *testing.T) {
+	s, _ := playHeld(t, 140, 40)
+	s.press("k", "k", "e", "ctrl+n")
+	s.write("X-A")
+	s.press("tab")
+	s.write("1")
+	s.press("ctrl+s")
+	s.sees(signEdited)
+	s, _ = playHeld(t, 140, 40)
+	s.press("k", "k", "c")
+	s.seesNot(signEdited)
+}
+
+func TestTimingTellsHowLongItWasHeld(t *testing.T) {
+	f := &flow.Flow{Altered: []string{hold.Decision{Why: hold.Answered, Edited: &flow.Flow{}}.Words(filter.Requests, 3*time.Minute+2*time.Second), hold.Decision{Why: hold.Answered}.Words(filter.Responses, 10*time.Second)}}
+	f.Times.Start = day
+	f.Times.End = day.Add(3*time.Minute + 17*time.Second)
+	if got, want := tookWith(f), "3:17, 3:12 of it held"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	f.Altered = []string{"Host: a instead of b"}
+	if got, want := tookWith(f), "3:17"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestCopySaysThatThereIsMore(t *testing.T) {
+	s := play(t, shop(), 60, 15)
+	s.press("y")
+	s.sees(" below")
+	s.seesNot(" above")
+	s.press("k")
+	for range 30 {
+		s.press("j")
+	}
+	s.sees(" above")
+	s.seesNot(" below")
+}

@@ -12,16 +12,23 @@ import (
 // it came, and what cannot be shown is shown escaped.
 type input struct {
 	s    string
-	at   int // byte offset of the cursor, on a rune boundary
-	left int // cells scrolled out of view
+	at   int  // byte offset of the cursor, on a rune boundary
+	left int  // cells scrolled out of view
+	all  bool // all of it is selected: what is typed takes its place
 }
 
 func newInput(s string) input { return input{s: s, at: len(s)} }
 
-func (f *input) set(s string) { f.s, f.at, f.left = s, len(s), 0 }
+func (f *input) set(s string) { f.s, f.at, f.left, f.all = s, len(s), 0, false }
+
+// selectAll selects what there is, as a browser's address bar does when it is gone to.
+func (f *input) selectAll() { f.all = f.s != "" }
 
 // key handles a key; false means that it is none of an input's.
 func (f *input) key(name, text string) bool {
+	if f.all && f.overSelected(name, text) {
+		return true
+	}
 	switch name {
 	case "left", "ctrl+b":
 		f.at -= f.before()
@@ -54,6 +61,29 @@ func (f *input) key(name, text string) bool {
 		}
 		f.insert(text)
 	}
+	return true
+}
+
+// overSelected handles a key while all is selected; false means that it does what it does otherwise.
+func (f *input) overSelected(name, text string) bool {
+	switch name {
+	case "backspace", "ctrl+h", "delete":
+		f.set("")
+	case "left":
+		f.at = 0
+	case "right":
+		f.at = len(f.s)
+	case "ctrl+b", "ctrl+f", "home", "ctrl+a", "end", "ctrl+w", "alt+backspace", "alt+left", "ctrl+left", "alt+b", "alt+right", "ctrl+right", "ctrl+u", "ctrl+k":
+		f.all = false
+		return false
+	default:
+		if text == "" {
+			return false
+		}
+		f.set("")
+		f.insert(text)
+	}
+	f.all = false
 	return true
 }
 
@@ -96,6 +126,9 @@ func (f *input) draw(th *theme, l *line, s style, w int, focused bool) {
 		f.left += over
 	}
 	start := l.w
+	if f.all {
+		s = th.mark
+	}
 	l.text(s, head.Skip(f.left).Head(w))
 	l.text(th.mark, under.Head(w-(l.w-start)))
 	l.text(s, tail.Head(w-(l.w-start)))

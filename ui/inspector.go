@@ -143,6 +143,13 @@ func (v *inspector) has(t tab) bool {
 	return t != tabMessages || v.d == nil && v.tab == tabMessages || v.d != nil && v.d.messages != nil
 }
 
+// turnTo goes to tab t, which every flow has.
+func (v *inspector) turnTo(t tab) {
+	if v.tab != t {
+		v.tab, v.jumped, v.wanted = t, false, 0
+	}
+}
+
 // turn goes to another tab.
 func (v *inspector) turn(by int) {
 	v.jumped, v.wanted = false, 0

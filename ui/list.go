@@ -24,13 +24,16 @@ type list struct {
 	w       int     // cells of a row when it was drawn last
 	need    needs
 	held    map[flow.ID]hold.Held // flows that wait for a person
+	edited  map[flow.ID]bool      // flows that somebody edited in this run while they were held
 	drawn   columns               // as they were drawn last
 	shown   columnSet
 	veil    *veil
 	stories *stories
 }
 
-func newList() list { return list{rows: newRows(), follow: true, shown: usualColumns} }
+func newList() list {
+	return list{rows: newRows(), follow: true, shown: usualColumns, edited: map[flow.ID]bool{}}
+}
 
 func (l *list) len() int {
 	if l.match != nil {

@@ -164,6 +164,9 @@ func (l *list) why(th *theme, r *session.Row, now time.Time) (style, safe.Text) 
 	default:
 		why = safe.Join(why, safe.Of(" · "), told)
 	}
+	if l.edited[r.ID] {
+		why = safe.Join(safe.Of(signEdited+" "), why)
+	}
 	if r.Comment != "" && why.String() != safe.Of(r.Comment).String() {
 		why = safe.Join(why, safe.Of(" · "), safe.Of(r.Comment))
 	}

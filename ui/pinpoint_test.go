@@ -142,3 +142,9 @@ func TestPinpointStopsAndPauses(t *testing.T) {
 	s.tell(cmd())
 	s.sees("stopped", "+ go on with more")
 }
+
+func TestPinpointTellsItsWholeCostOnANarrowScreen(t *testing.T) {
+	s := play(t, shop(), 60, 15)
+	s.press("N", "N", "p")
+	s.sees("≤ 12 requests · 500 ms apart", "at most 11 may succeed and so create something", "search    X-CSRFToken header", "on ctrl+c", "enter start")
+}

@@ -16,18 +16,26 @@ const labWidth = 132
 func (l *lab) view(th *theme, w, h int) []string {
 	w = min(w, labWidth)
 	box := func() *line { return row(w).on(th.box) }
-	out := []string{l.title(th, box()), l.budget(th, box()), box().end()}
+	title, budget := l.title(th, w), l.budget(th, w)
+	out := append(append(title[:len(title):len(title)], budget...), box().end())
 	switch l.stage {
 	case labReading:
 		return append(out, box().put(th.muted, "reading the two requests …").end())
 	case labMe:
-		out = append(out[:1], l.whoseFault(th, w)...)
+		out = append(title, l.whoseFault(th, w)...)
 	case labPlanned:
-		out = append(out, l.planned(th, w, h-len(out)-2)...)
+		plan := l.planned(th, w)
+		if len(out)+len(plan)+2 > h {
+			out = out[:len(out)-1]
+		}
+		if room := max(1, h-len(out)-2); len(plan) > room {
+			plan = append(plan[:room-1:room-1], box().put(th.muted, signMore).end())
+		}
+		out = append(out, plan...)
 	default:
 		below := l.below(th, w, true)
 		if h-len(out)-len(below)-2 < min(5, len(l.steps)+1) {
-			out = out[:2]
+			out = out[:len(out)-1]
 			below = l.below(th, w, false) // the table before what follows from it
 		}
 		out = append(out, l.table(th, w, max(1, h-len(out)-len(below)-2))...)
@@ -36,18 +44,41 @@ func (l *lab) view(th *theme, w, h int) []string {
 	return append(out, box().end(), l.keys(th, box()))
 }
 
-func (l *lab) title(th *theme, b *line) string {
+func (l *lab) title(th *theme, w int) []string {
 	r := &l.row
-	b.text(th.bad, safe.Of("#"+id(r.ID)+" "+r.Method+" "+path(r.Target)+" "+strconv.Itoa(r.Status)))
+	parts := [][]piece{{said(th.bad, "#"+id(r.ID)+" "+r.Method+" "+path(r.Target)+" "+strconv.Itoa(r.Status))}}
 	switch {
 	case l.stage == labReading:
 	case l.in.Accepted == nil:
-		b.put(th.muted, "  with no success to compare with")
+		parts = append(parts, []piece{lit(th.muted, "  with no success to compare with")})
 	default:
-		b.put(th.muted, "  against  ").text(th.good, safe.Of("#"+id(l.in.Accepted.ID)+" "+strconv.Itoa(l.in.Accepted.Status())))
-		b.gap(3).text(th.muted, safe.Of(plural(int64(len(l.plan.Changes)), "difference")+", "+strconv.Itoa(l.plan.Muted)+" muted as noise"))
+		parts = append(parts, []piece{lit(th.muted, "  against  "), said(th.good, "#"+id(l.in.Accepted.ID)+" "+strconv.Itoa(l.in.Accepted.Status()))})
+		if w < 70 { // the plan names them
+			break
+		}
+		parts = append(parts, []piece{said(th.muted, "   "+plural(int64(len(l.plan.Changes)), "difference")+", "+strconv.Itoa(l.plan.Muted)+" muted as noise")})
 	}
-	return b.end()
+	return parted(th, w, parts)
+}
+
+// parted draws parts beside each other as far as they fit, each of them whole.
+func parted(th *theme, w int, parts [][]piece) []string {
+	var out []string
+	b := row(w).on(th.box)
+	for _, part := range parts {
+		need := 0
+		for _, p := range part {
+			need += p.text.Width()
+		}
+		if b.w > 0 && need > b.room() {
+			out = append(out, b.end())
+			b = row(w).on(th.box)
+		}
+		for _, p := range part {
+			b.text(p.style, p.text)
+		}
+	}
+	return append(out, b.end())
 }
 
 // path is a target without its query, which may hold what is not for everybody.
@@ -59,35 +90,35 @@ func path(target string) string {
 	return p
 }
 
-func (l *lab) budget(th *theme, b *line) string {
+// budget is what the experiment may cost; nothing if it is not known.
+func (l *lab) budget(th *theme, w int) []string {
 	if l.stage == labReading || l.plan.Against != "" {
-		return b.end()
+		return []string{row(w).on(th.box).end()}
 	}
-	b.put(th.muted, "budget ")
 	sent, accepted := len(l.steps), 0
 	for _, s := range l.steps {
 		if s.Class == pinpoint.WasAccepted {
 			accepted++
 		}
 	}
+	requests := strconv.Itoa(sent) + " of ≤ " + plural(int64(l.opt.Max), "request")
 	if l.stage == labPlanned {
-		b.text(th.bright, safe.Of("≤ "+plural(int64(l.plan.Requests), "request")))
-	} else {
-		b.text(th.bright, safe.Of(strconv.Itoa(sent)+" of ≤ "+plural(int64(l.opt.Max), "request")))
+		requests = "≤ " + plural(int64(l.plan.Requests), "request")
 	}
+	var cost []piece
 	switch {
 	case l.plan.Accepted == 0:
-		b.put(th.muted, " · it changes nothing on the server")
+		cost = []piece{lit(th.muted, " · it changes nothing on the server")}
 	case l.stage == labPlanned:
-		b.put(th.muted, " · ").text(th.bright, safe.Of("at most "+strconv.Itoa(l.plan.Accepted)+" may succeed")).put(th.muted, " and so create something")
+		cost = []piece{lit(th.muted, " · "), said(th.bright, "at most "+strconv.Itoa(l.plan.Accepted)+" may succeed"), lit(th.muted, " and so create something")}
 	default:
-		b.put(th.muted, " · ").text(th.bright, safe.Of(strconv.Itoa(accepted)+" of ≤ "+strconv.Itoa(max(accepted, l.plan.Accepted)))).put(th.muted, " that may create something")
+		cost = []piece{lit(th.muted, " · "), said(th.bright, strconv.Itoa(accepted)+" of ≤ "+strconv.Itoa(max(accepted, l.plan.Accepted))), lit(th.muted, " that may create something")}
 	}
-	return b.text(th.muted, safe.Of(" · "+span(l.opt.Spacing)+" apart")).end()
+	return parted(th, w, [][]piece{{lit(th.muted, "budget "), said(th.bright, requests), said(th.muted, " · "+span(l.opt.Spacing)+" apart")}, cost})
 }
 
 // planned is what will be done, before anything is sent.
-func (l *lab) planned(th *theme, w, h int) []string {
+func (l *lab) planned(th *theme, w int) []string {
 	box := func() *line { return row(w).on(th.box) }
 	if l.plan.Against != "" {
 		var out []string
@@ -135,7 +166,7 @@ func (l *lab) planned(th *theme, w, h int) []string {
 		say("search", strings.Join(names, ", "))
 	}
 	say("stops", "when the server asks for fewer requests, when going on might lock an account, and on ctrl+c")
-	return out[:min(len(out), max(1, h))]
+	return out
 }
 
 // whoseFault is the answer to "is it me?".

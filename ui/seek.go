@@ -126,7 +126,7 @@ func (m *model) seekCame(s seekMsg) tea.Cmd {
 	return nil
 }
 
-// found puts the cursor on a refused flow, 0: there is none, and says where the search went on.
+// found puts the cursor on a refused flow, 0: there is none, opens why it was refused, and says where the search went on.
 func (m *model) found(id flow.ID, around, down bool) {
 	where := ""
 	if m.filterText() != "" {
@@ -144,4 +144,5 @@ func (m *model) found(id flow.ID, around, down bool) {
 		m.say(true, "past the first refusal: from the bottom again")
 	}
 	m.list.place(id)
+	m.inspector.turnTo(tabWhy)
 }

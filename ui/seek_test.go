@@ -107,3 +107,21 @@ func TestPressesWhileARefusalIsLookedFor(t *testing.T) {
 		t.Errorf("n n n N n went to %d, want the third refusal", s.m.list.cur)
 	}
 }
+
+func TestTheNextRefusalOpensWithWhy(t *testing.T) {
+	for _, key := range []string{"n", "N"} {
+		s := play(t, shop(), 140, 40)
+		s.press("k", "l", "l", "l")
+		if s.m.inspector.tab != tabResponse {
+			t.Fatalf("the tab is %v", s.m.inspector.tab)
+		}
+		s.press("k")
+		if s.m.inspector.tab != tabResponse {
+			t.Error("a tab that was chosen is left when the cursor moves on")
+		}
+		s.press(key)
+		if s.m.inspector.tab != tabWhy {
+			t.Errorf("%s leaves the tab %s open", key, tabNames[s.m.inspector.tab])
+		}
+	}
+}

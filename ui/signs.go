@@ -16,6 +16,7 @@ const (
 	signBack       = "←"
 	signUpgraded   = "⇄"
 	signHeld       = "‖"
+	signEdited     = "✎"
 	signOn         = "●"
 	signOff        = "○"
 	signTicked     = "☑"
@@ -46,6 +47,7 @@ var signs = []struct {
 	{signBack, "in Messages, from the server"},
 	{signUpgraded, "upgraded, a WebSocket: both sides talk"},
 	{signHeld, "held for you; in the first row, recording is paused"},
+	{signEdited, "edited by you while it was held, in this run"},
 	{signMore, "still on its way, or cut here"},
 	{signOn, "on: recorded, a header that is sent, a rule or breakpoint at work"},
 	{signOff, "off, left out; in the first row, a saved session"},

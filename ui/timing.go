@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/why403/why403/flow"
+	"github.com/why403/why403/flow/hold"
 	"github.com/why403/why403/ui/safe"
 )
 
@@ -67,7 +68,7 @@ func timingDoc(th *theme, d *dossier, w int, now time.Time, zone *time.Location)
 	}
 	p.blank()
 	fact("began", th.text, f.Times.Start.In(zone).Format("2006-01-02 15:04:05.000 MST"))
-	fact("took", th.text, span(f.Times.Duration()))
+	fact("took", th.text, tookWith(f))
 	if f.Origin == flow.FromClient {
 		text, fault := fidelity(f)
 		s := th.good
@@ -103,6 +104,19 @@ func timingDoc(th *theme, d *dossier, w int, now time.Time, zone *time.Location)
 	}
 	originTLS(th, p, f.Conn.OriginTLS)
 	return p.out
+}
+
+// tookWith is how long the exchange took, with the time for which somebody held it told apart.
+func tookWith(f *flow.Flow) string {
+	text := span(f.Times.Duration())
+	var held time.Duration
+	for _, a := range f.Altered {
+		held += hold.Waited(a)
+	}
+	if held > 0 && text != "" {
+		text += ", " + span(held) + " of it held"
+	}
+	return text
 }
 
 // fidelity says in words whether what left is what came. fault: it is not, and should be.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -316,4 +317,19 @@ func (d Decision) Words(stage filter.Phase, held time.Duration) string {
 		return fmt.Sprintf("held %s for %s, then sent it on: nobody answered", what, held)
 	}
 	return fmt.Sprintf("held %s for %s", what, held)
+}
+
+// Waited is how long a message was held according to what Words said of it, to a tenth of a second; 0: it says nothing of that.
+func Waited(words string) time.Duration {
+	for _, what := range []string{"the request", "the response"} {
+		rest, ok := strings.CutPrefix(words, "held "+what+" for ")
+		if !ok {
+			continue
+		}
+		rest, _, _ = strings.Cut(rest, ",")
+		if d, err := time.ParseDuration(rest); err == nil && d > 0 {
+			return d
+		}
+	}
+	return 0
 }
