@@ -16,8 +16,10 @@ func (m *model) do(a action) tea.Cmd {
 	case goDown, goUp, goPageDown, goPageUp, goTop, goEnd, goHalfDown, goHalfUp:
 		m.walk(a)
 	case nextRefusal:
+		m.seekTab = m.inspector.tab
 		return m.seek(true)
 	case prevRefusal:
+		m.seekTab = m.inspector.tab
 		return m.seek(false)
 	case open:
 		return m.enter()

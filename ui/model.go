@@ -71,6 +71,7 @@ type model struct {
 	stopScan  context.CancelFunc
 	seeking   bool // a refusal is being looked for
 	seeks     int  // presses that wait for that: downwards, or upwards below 0
+	seekTab   tab  // that was open at the last of these presses
 	ticking   bool
 	running   int // sends under way
 }

@@ -144,5 +144,7 @@ func (m *model) found(id flow.ID, around, down bool) {
 		m.say(true, "past the first refusal: from the bottom again")
 	}
 	m.list.place(id)
-	m.inspector.turnTo(tabWhy)
+	if m.inspector.tab == m.seekTab { // else another one was chosen meanwhile
+		m.inspector.turnTo(tabWhy)
+	}
 }

@@ -125,3 +125,14 @@ func TestTheNextRefusalOpensWithWhy(t *testing.T) {
 		}
 	}
 }
+
+func TestATabChosenWhileARefusalIsLookedForStays(t *testing.T) {
+	s := play(t, shop(), 140, 40)
+	s.press("g")
+	_, looking := s.m.Update(keyPress("n"))
+	s.press("d")
+	s.tell(looking())
+	if s.m.inspector.tab != tabDiff {
+		t.Errorf("the tab %s is open, want the one that was chosen after n", tabNames[s.m.inspector.tab])
+	}
+}
