@@ -44,6 +44,7 @@ const (
 func (c *Case) said() *answer {
 	if c.facts.answer == nil {
 		c.facts.answer = readAnswer(c.resp())
+		c.onlyStated(c.facts.answer)
 	}
 	return c.facts.answer
 }

@@ -79,10 +79,13 @@ type facts struct {
 	answer   *answer
 	hits     []vendors.Hit
 	hitsDone bool
-	claims   []Finding
-	creds    map[*flow.Flow][]credential
-	front    *answerer
-	refused  map[*flow.Flow]bool
+	// texts are the values of the request that an answer may repeat.
+	texts     []string
+	textsDone bool
+	claims    []Finding
+	creds     map[*flow.Flow][]credential
+	front     *answerer
+	refused   map[*flow.Flow]bool
 }
 
 func (c *Case) req() *flow.Message {

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -63,6 +64,9 @@ func (c *Case) refused() bool {
 var softCauses = Any(CSRFMissing, CSRFMismatch, OriginMismatch, CORSOriginDenied, HostMismatch, GeoBlocked, IPDenied, ContentPolicy,
 	InvalidAPIKey, MissingAPIKey, APIKeyRestricted, ExpiredToken, InsufficientScope, QuotaExhausted, Subscription, RateLimit, DLPBlocked, StepUpRequired, WAFRule, SignatureMismatch, ClockSkew)
 
+// lockedAccount is who is locked, as against a resource that somebody else holds (RFC 4918, 11.3).
+var lockedAccount = regexp.MustCompile(`\b(account|user|profile) (\w+ ){0,3}locked\b`)
+
 // softly finds refusals in answers whose status is none.
 func (c *Case) softly() bool {
 	m := c.resp()
@@ -87,6 +91,9 @@ func (c *Case) softly() bool {
 			if f.Confidence >= flow.Likely && softCauses(f.Cause) || f.Confidence == flow.Certain && credentialCauses(f.Cause) && m.Status != 409 && m.Status != 412 {
 				return true
 			}
+		}
+		if m.Status == 423 && slices.ContainsFunc(a.phrases, func(p phrase) bool { return lockedAccount.MatchString(p.words) }) {
+			return true
 		}
 		for _, l := range c.Logs {
 			if l.Tied == "near" || !negative(l.Text) || accessLine.MatchString(l.Text) {
@@ -238,7 +245,7 @@ func (c *Case) readHits() {
 		return
 	}
 	for _, h := range vendors.Decisions(c.exchange(), flow.RefusedByStatus(c.resp().Status)) {
-		if !c.alsoWhenAccepted(h.Quotes) {
+		if !c.alsoWhenAccepted(h.Quotes) && !c.unstatedHit(h) {
 			c.facts.hits = append(c.facts.hits, h)
 		}
 	}

@@ -41,7 +41,10 @@ func lexiconFindings(c *Case, soften bool) []Finding {
 			continue
 		}
 		seen[f.Cause] = true
-		if c.amongReasons(p.key, p.quote) {
+		if other, ok := c.oneOfSeveral(p, &f); ok {
+			fs = append(fs, other)
+		}
+		if c.amongReasons(p.key, p.quote) || reasonListed(p.text) {
 			f.Confidence, f.Basis, f.Speaks = min(f.Confidence, flow.Possible), ByHabit, false
 		}
 		if decided {
@@ -73,7 +76,16 @@ func (c *Case) amongReasons(key string, e Evidence) bool {
 		return true
 	}
 	head := reasonList.FindStringIndex(c.said().body[:min(len(c.said().body), 64<<10)])
-	return head != nil && c.said().json == nil && e.Offset >= head[0]
+	if head == nil || e.Offset < head[0] {
+		return false
+	}
+	return c.said().json == nil || !strings.Contains(c.said().body[head[0]:e.Offset], `"`) // of JSON: in the same string
+}
+
+// reasonListed reports whether text is such a list and nothing before it.
+func reasonListed(text string) bool {
+	head := reasonList.FindStringIndex(text)
+	return head != nil && firstSense(words(text[:head[0]]), false) < 0
 }
 
 // pageOn ends before the name of what a page is about: the page is a help, its subject no reason.

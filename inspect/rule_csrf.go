@@ -72,6 +72,9 @@ func (c *Case) csrfAbsent(t csrfState, said bool) []Finding {
 		if t.vendor == nil && t.expected.name == "" && t.cookie.name == "" && t.offered.name == "" {
 			return f.Likely() // the field may have a name that does not show what it is
 		}
+		if !c.namesCSRF() {
+			return f.Likely() // a page that stands for other refusals as well
+		}
 		return f.Certain()
 	case t.expected.value != "" || t.cookie.name != "" && !c.bearer():
 		if c.refusedByWall() {
@@ -450,6 +453,26 @@ func (c *Case) othersDifferHeader(names ...string) bool {
 		case flow.InHeaderOrder, flow.InHeaderCase, flow.InConn, flow.InProto, flow.InJWT:
 		default:
 			return true
+		}
+	}
+	return false
+}
+
+var csrfByName = regexp.MustCompile(`(?i)csrf|xsrf|forgery|forged|token|crumb|nonce|cross[- ]site`)
+
+// namesCSRF reports whether the answer or a log says CSRF for certain or by its name.
+func (c *Case) namesCSRF() bool {
+	for _, f := range c.facts.claims {
+		if !Any(CSRFMissing, CSRFMismatch)(f.Cause) {
+			continue
+		}
+		if f.Confidence == flow.Certain {
+			return true
+		}
+		for _, e := range f.Evidence {
+			if csrfByName.MatchString(e.Quote) {
+				return true
+			}
 		}
 	}
 	return false

@@ -20,7 +20,7 @@ a code works once and for the redirect_uri that it was issued for, a refresh tok
 		f := because("the token endpoint answers %s", code).On(ByCode).Quote(q)
 		switch code {
 		case "invalid_client":
-			return f.Of(WrongCredentials).Then("Compare client_id and client_secret (or the client's key) with those registered here, and how they are sent: by Basic or in the body").Likely()
+			return f.Of(WrongCredentials).Titled("wrong client id or secret").Then("Compare client_id and client_secret (or the client's key) with those registered here, and how they are sent: by Basic or in the body").Likely()
 		case "invalid_grant":
 			return c.invalidGrant(f)
 		case "unauthorized_client":
