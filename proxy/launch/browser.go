@@ -70,6 +70,9 @@ func (b Browser) Profile(dir, addr, caFile string) ([]string, error) {
 	return chromiumProfile(dir, addr, caFile)
 }
 
+// nowhere is a name that no server has (RFC 6761, 6.4).
+const nowhere = "own-traffic.invalid"
+
 func chromiumProfile(dir, addr, caFile string) ([]string, error) {
 	key, err := publicKeySum(caFile)
 	if err != nil {
@@ -78,7 +81,7 @@ func chromiumProfile(dir, addr, caFile string) ([]string, error) {
 	args := []string{
 		"--user-data-dir=" + dir,
 		"--proxy-server=http://" + addr,
-		"--proxy-bypass-list=<-loopback>",              // loopback is no exception
+		"--proxy-bypass-list=<-loopback>;" + nowhere,   // loopback is no exception
 		"--ignore-certificate-errors-spki-list=" + key, // this authority alone; the profile has to be given, too
 		"--no-first-run", "--no-default-browser-check", // no questions
 		// No traffic of the browser's own, as far as it lets itself be told.
@@ -86,6 +89,9 @@ func chromiumProfile(dir, addr, caFile string) ([]string, error) {
 		"--disable-default-apps", "--disable-extensions", "--disable-component-extensions-with-background-pages",
 		"--disable-client-side-phishing-detection", "--disable-search-engine-choice-screen", "--allow-browser-signin=false",
 		"--disable-features=OptimizationHints,Translate,NetworkTimeServiceQuerying,MediaRouter,InterestFeedContentSuggestions",
+		// It asks who is signed in, and for updates, whatever the switches above say (Chromium's google_apis/gaia/gaia_switches.cc and
+		// components/component_updater): those questions alone go to a name that does not exist. Pages reach these hosts as ever.
+		"--gaia-url=https://" + nowhere, "--component-updater=url-source=https://" + nowhere + "/",
 		"--password-store=basic", "--use-mock-keychain", // nothing of the user's is asked for
 		"--test-type", // no bar that warns of the list of keys above
 	}
