@@ -144,6 +144,9 @@ var userAgent = &Rule{
 				f = f.With("leave User-Agent out", dropHeader(c.req(), "User-Agent", 0))
 			}
 		}
+		if c.otherKey() {
+			return f.On(ByHabit).Possible() // who asks is looked at before what asks
+		}
 		if c.othersDifferHeader("User-Agent") || browser(mine) {
 			return f.Possible()
 		}

@@ -132,3 +132,9 @@ var otherCredential = &Rule{
 		return fs
 	},
 }
+
+// otherKey reports whether the accepted request carried another API key or token than this one.
+func (c *Case) otherKey() bool {
+	a, b := c.credentials(c.Flow), c.credentials(c.Success)
+	return len(a) > 0 && len(b) > 0 && a[0].kind == b[0].kind && a[0].kind != session && a[0].value != b[0].value
+}
