@@ -100,7 +100,7 @@ PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 PRAGMA secure_delete = ON;
-PRAGMA cache_size = -8000;
+PRAGMA cache_size = -4000;
 PRAGMA wal_autocheckpoint = 1000;
 PRAGMA journal_size_limit = 33554432;`
 )
